@@ -1,0 +1,117 @@
+package stackmend
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// preflight refuses what can be refused before anything is looked at.
+func (r *run) preflight(now time.Time) error {
+	p := r.plan
+	if err := p.valid(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if id := p.ID(); r.opt.PlanID != "" && r.opt.PlanID != id {
+		return fmt.Errorf("%w: plan %.12s was approved, this one is %.12s", ErrEdited, r.opt.PlanID, id)
+	}
+	if r.opt.Mode > Revert {
+		return fmt.Errorf("%w: unknown mode %d", ErrRefused, r.opt.Mode)
+	}
+	if r.opt.Mode == Revert {
+		return r.preflightRevert()
+	}
+	if len(p.Refusals) > 0 {
+		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(p.Refusals, "; "))
+	}
+	if err := p.alive(now); err != nil {
+		return err
+	}
+	if err := r.preflightSteps(); err != nil {
+		return err
+	}
+	return r.collectGuards()
+}
+
+// alive reports whether the plan may be applied at this time.
+func (p *Plan) alive(now time.Time) error {
+	switch {
+	case p.Expires.IsZero():
+		return fmt.Errorf("%w: it has no expiry", ErrExpired)
+	case !now.Before(p.Expires):
+		return fmt.Errorf("%w: at %s; make a new one", ErrExpired, p.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (r *run) preflightSteps() error {
+	_, reverts := r.applier.(Reverter)
+	members := map[string]int{}
+	for _, s := range r.plan.Steps {
+		if s.Verb == "" || s.Target == "" {
+			return fmt.Errorf("%w: a step without verb or target", ErrRefused)
+		}
+		if err := r.reversible(s); err != nil && r.opt.Mode == Apply {
+			return err
+		}
+		if s.Group != "" {
+			members[s.Group]++
+		}
+		if members[s.Group] > 1 && !reverts {
+			return fmt.Errorf("%w: group %s needs an applier that can revert", ErrRefused, s.Group)
+		}
+	}
+	return groupsInOrder(r.plan.Steps)
+}
+
+// reversible refuses a step without Undo unless such steps are permitted.
+func (r *run) reversible(s Step) error {
+	if s.Undo == "" && !r.opt.Irreversible {
+		return fmt.Errorf("%w: %s cannot be undone, and irreversible steps are not permitted", ErrRefused, s)
+	}
+	return nil
+}
+
+// groupsInOrder refuses a group whose stages go backwards: its steps would
+// not run in the order in which they stand.
+func groupsInOrder(steps []Step) error {
+	stage := map[string]int{}
+	for _, s := range steps {
+		if s.Group == "" {
+			continue
+		}
+		if last, ok := stage[s.Group]; ok && s.Stage < last {
+			return fmt.Errorf("%w: group %s goes back from stage %d to %d", ErrRefused, s.Group, last, s.Stage)
+		}
+		stage[s.Group] = s.Stage
+	}
+	return nil
+}
+
+func (r *run) preflightRevert() error {
+	j := r.opt.Journal
+	if j == nil || j.Plan() == nil {
+		return fmt.Errorf("%w: nothing to revert: no journal of an interrupted run", ErrRefused)
+	}
+	if id := j.Plan().ID(); id != r.plan.ID() {
+		return fmt.Errorf("%w: the journal is of plan %.12s, not of %.12s", ErrJournal, id, r.plan.ID())
+	}
+	return nil
+}
+
+// collectGuards puts the applier's own guards first. They are asked for once,
+// so that a guard may keep state over the run.
+func (r *run) collectGuards() error {
+	var own []Guard
+	err := protect(func() error { own = r.applier.Guards(); return nil })
+	if err != nil {
+		return fmt.Errorf("%w: the applier's guards: %w", ErrRefused, err)
+	}
+	for _, g := range append(own[:len(own):len(own)], r.opt.Guards...) {
+		if g == nil {
+			return fmt.Errorf("%w: a guard is nil", ErrRefused)
+		}
+		r.guards = append(r.guards, g)
+	}
+	return nil
+}

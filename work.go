@@ -1,0 +1,134 @@
+package stackmend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// errGate marks the errors by which a Gate ends a long step.
+var errGate = errors.New("stopped at a gate")
+
+// Work is what a step that is under way may ask of its run. Its methods may
+// be called from several goroutines. The zero Work belongs to no run: its Gate
+// refuses.
+type Work struct {
+	r      *run
+	i      int
+	ctx    context.Context // bounds Do
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	gates   int // how many goroutines stand at a Gate, where time does not run
+	closed  bool
+	records map[string]string
+}
+
+func newWork(r *run, i int) *Work {
+	w := &Work{r: r, i: i, records: r.opt.Journal.records(i)}
+	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(r.ctx))
+	limit := r.timeout(r.plan.Steps[i])
+	w.timer = time.AfterFunc(limit, func() {
+		w.cancel(fmt.Errorf("%w: %v without a gate", ErrTimeout, limit))
+	})
+	return w
+}
+
+// close ends the Work with its Do. One that was given up on can no longer
+// pass a Gate nor write to the journal.
+func (w *Work) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// Gate is a safe point of a long step: everything before it is complete or
+// can be resumed. It asks the guards again, waits as they say, and renews the
+// step's Timeout. It returns an error when the run is to stop here (cancelled,
+// lock lost, guard denied, another step failed) and Do should return that
+// error; a step that is then not in effect is [Partial].
+func (w *Work) Gate(ctx context.Context) error {
+	if w.r == nil {
+		return fmt.Errorf("%w: work without a run", ErrRefused)
+	}
+	if !w.hold() {
+		return fmt.Errorf("%w: %w", errGate, ErrTimeout)
+	}
+	defer w.resume()
+	if err := w.ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errGate, context.Cause(w.ctx))
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errGate, context.Cause(ctx))
+	}
+	if w.r.ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errGate, context.Cause(w.r.ctx))
+	}
+	if err := w.r.ask(w.r.ctx, w.i, true); err != nil {
+		return fmt.Errorf("%w: %w", errGate, err)
+	}
+	return nil
+}
+
+// hold stops the clock of the step's Timeout while it stands at a Gate.
+func (w *Work) hold() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.gates++
+	w.timer.Stop()
+	return true
+}
+
+func (w *Work) resume() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gates--; w.gates == 0 && !w.closed {
+		w.timer.Reset(w.r.timeout(w.r.plan.Steps[w.i]))
+	}
+}
+
+// Progress reports how far the step is, for people. A total of 0 says that
+// the end is not known.
+func (w *Work) Progress(done, total int64, unit string) {
+	if w.r == nil {
+		return
+	}
+	w.r.events.emit(Event{Index: w.i, Step: w.r.plan.Steps[w.i], Phase: PhaseDo, Done: done, Of: total, Unit: unit})
+}
+
+// Record notes what a resume needs to know. It is on disk when Record
+// returns, if the run has a journal; the error is compatible with
+// errors.Is(err, ErrJournal) if it could not be written, and the run stops.
+func (w *Work) Record(key, value string) error {
+	if w.r == nil {
+		return fmt.Errorf("%w: work without a run", ErrRefused)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return fmt.Errorf("%w: the step was given up on", ErrTimeout)
+	}
+	if err := w.r.opt.Journal.note(w.i, key, value); err != nil {
+		w.r.stop(err)
+		return err
+	}
+	w.records[key] = value
+	return nil
+}
+
+// Recorded returns what this step recorded last under the key, in this run or
+// in an interrupted one.
+func (w *Work) Recorded(key string) (string, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.records[key]
+	return v, ok
+}
