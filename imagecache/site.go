@@ -67,12 +67,19 @@ func (s Site) proc() string {
 	return s.Proc
 }
 
-// roots are all names of the instances directory, the resolved one included.
-func (s Site) roots() roots {
+// names are the names of the instances directory that the operator gave.
+func (s Site) names() roots {
 	r := roots{path.Clean(s.Dir)}
 	if s.GuestDir != "" {
 		r = append(r, path.Clean(s.GuestDir))
 	}
+	return r
+}
+
+// roots are all names of the instances directory, the one that symbolic links
+// lead to included.
+func (s Site) roots() roots {
+	r := s.names()
 	if real, err := filepath.EvalSymlinks(s.Dir); err == nil && real != r[0] {
 		r = append(r, real)
 	}
