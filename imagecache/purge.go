@@ -107,7 +107,7 @@ func (s *Snapshot) rescueStep(d Deleted) stackmend.Step {
 		Verb: VerbRescue, Target: d.Name,
 		Args:   map[string]string{argDir: s.Site.baseDir(), argPID: strconv.Itoa(d.PID), argFD: strconv.Itoa(d.FD)},
 		Reason: fmt.Sprintf("deleted, and %s (pid %d) still has it open", d.Process, d.PID),
-		Undo:   "remove the copy; the process still has the deleted file",
+		Undo:   "quarantine " + d.Name,
 		Assumes: map[string]string{
 			seenInode: strconv.FormatUint(d.Inode, 10), seenSize: strconv.FormatInt(d.Size, 10), seenTarget: free,
 		},

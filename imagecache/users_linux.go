@@ -34,7 +34,11 @@ func (s *Snapshot) readUsers() {
 		return
 	}
 	defer base.close()
-	dev := base.device()
+	dev, err := base.device()
+	if err != nil {
+		s.UsersUnseen = err.Error()
+		return
+	}
 	h := findHolders(s.Site.proc(), s.Site.subdir(), dev)
 	s.UsersUnseen, s.Deleted = h.unseen, h.deleted
 	for _, b := range s.Bases {
@@ -52,14 +56,6 @@ func (s *Snapshot) readUsers() {
 	for i, e := range s.Entries {
 		s.Entries[i].Users = h.by[fileID{dev, e.Manifest.Inode}]
 	}
-}
-
-func (f folder) device() uint64 {
-	var st unix.Stat_t
-	if unix.Fstat(f.fd, &st) != nil {
-		return 0
-	}
-	return uint64(st.Dev)
 }
 
 // usersOf names the processes that have the file open, and says so if someone
