@@ -10,23 +10,31 @@ type Fleet struct {
 	Services   []Service // every nova-compute service, all cells
 	Servers    []Server  // of all cells and projects, soft-deleted included
 	Incomplete []string  // why the lists may not be whole; empty: complete
-	At         time.Time
+	At         time.Time // when the older of the lists was taken
 }
 
-// Service is one nova-compute service.
+// Service is one nova-compute service as os-services tells it.
 type Service struct {
-	Host, State, Status, Disabled string // State up|down|UNKNOWN, Status enabled|disabled; Disabled: the reason
-	ForcedDown                    bool
-	Updated                       time.Time
+	Host       string
+	State      string // up or down; empty where its cell did not answer
+	Status     string // enabled or disabled; UNKNOWN where its cell did not answer
+	Disabled   string // the reason that the operator gave
+	ForcedDown bool
+	Updated    time.Time // its last heartbeat; zero: none told
 }
 
-// Server is one instance.
+// Server is one instance as the compute API tells it.
 type Server struct {
-	ID, Name, Host, Status, Image string // Image: its ID, empty for boot from volume
-	VolumesAttached               bool
+	ID              string
+	Name            string
+	Host            string // empty: on no host (shelved and offloaded, never scheduled)
+	Status          string
+	Image           string // Glance id; empty: booted from a volume, or not told
+	VolumesAttached bool
 }
 
-// FleetReader asks the control plane.
+// A FleetReader asks the control plane. What it cannot prove to be whole it
+// says in Fleet.Incomplete; an error means that there is nothing to judge on.
 type FleetReader interface {
 	Fleet(ctx context.Context) (Fleet, error)
 }
