@@ -1,0 +1,36 @@
+# make test   installs what the tests need from Debian and runs everything
+# make demo   runs the main job with Go alone
+SHELL       := /bin/bash
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 5s
+export GOFLAGS := -buildvcs=false
+
+.PHONY: test deps lint build unit fuzz demo bench-imagecache
+
+test: deps lint build unit fuzz
+
+deps:
+	./.ci/deps
+
+lint:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change: $$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+# Everything builds everywhere; what only Linux can do says so when it is asked.
+build:
+	for os in linux darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) build ./... || exit 1; done
+
+unit:
+	$(GO) test -race -timeout 20m ./...
+
+fuzz:
+	./.ci/fuzz $(FUZZTIME)
+
+demo:
+	$(GO) run ./examples/imagecache/demo
+
+bench-imagecache:
+	$(GO) test -run '^$$' -bench . -benchtime 5x ./imagecache
