@@ -3,8 +3,10 @@ module github.com/stackmend/stackmend
 go 1.25.0
 
 require (
-	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/gophercloud/gophercloud/v2 v2.15.0 // indirect
-	golang.org/x/sync v0.20.0 // indirect
-	golang.org/x/sys v0.47.0 // indirect
+	github.com/google/go-cmp v0.7.0
+	github.com/gophercloud/gophercloud/v2 v2.15.0
+	golang.org/x/sync v0.20.0
+	golang.org/x/sys v0.47.0
 )
+
+require gopkg.in/yaml.v2 v2.4.0 // indirect

@@ -130,6 +130,11 @@ func (a *Applier) at(s stackmend.Step, make bool, f func(*place, verb) error) er
 	if !ok {
 		return fmt.Errorf("imagecache: verb %q is not known: %w", s.Verb, stackmend.ErrRefused)
 	}
+	for _, key := range v.assumes {
+		if s.Assumes[key] == "" {
+			return refused("%s does not say what %s it assumes", s, key)
+		}
+	}
 	p, err := a.open(s, make)
 	if err != nil {
 		return err

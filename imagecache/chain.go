@@ -16,7 +16,7 @@ func chainProblems(images []Image) []Problem {
 	c := chains{next: inner(images), length: map[string]int{}}
 	var out []Problem
 	for _, i := range images {
-		switch n := c.over(i.Links, 0); {
+		switch n := c.over(i.Links); {
 		case n == endless:
 			out = append(out, Problem{i.Path(), "its backing chain leads back to itself"})
 		case n > maxChain:
@@ -33,33 +33,30 @@ type chains struct {
 	length map[string]int
 }
 
-func (c chains) from(file string, depth int) int {
+func (c chains) from(file string) int {
 	if n, ok := c.length[file]; ok {
 		return n
 	}
-	if depth > maxChain {
-		return maxChain + 1
-	}
 	c.length[file] = endless
-	n := c.over(c.next[file], depth)
+	n := c.over(c.next[file])
 	c.length[file] = n
 	return n
 }
 
 // over returns one more than the longest chain from the links.
-func (c chains) over(links []Link, depth int) int {
+func (c chains) over(links []Link) int {
 	longest := 0
 	for _, l := range links {
 		if l.Kind != Inside {
 			continue
 		}
-		n := c.from(l.Rel, depth+1)
+		n := c.from(l.Rel)
 		if n == endless {
 			return endless
 		}
 		longest = max(longest, n)
 	}
-	return min(longest+1, maxChain+1)
+	return longest + 1
 }
 
 // inner maps the images that other images refer to, which are few, to what

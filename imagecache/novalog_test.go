@@ -186,10 +186,10 @@ func TestLogTreeStops(t *testing.T) {
 	}
 }
 
-// endless repeats a line without ever ending it.
-type endless struct{ left int64 }
+// unended repeats a line without ever ending it.
+type unended struct{ left int64 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *unended) Read(p []byte) (int, error) {
 	if e.left <= 0 {
 		return 0, io.EOF
 	}
@@ -205,7 +205,7 @@ func TestGiantLine(t *testing.T) {
 	allocs := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			for r := range (NovaLog{}).Removals(&endless{left: 256 << 20}) {
+			for r := range (NovaLog{}).Removals(&unended{left: 256 << 20}) {
 				b.Errorf("%+v", r)
 			}
 		}

@@ -55,11 +55,16 @@ type Sources struct {
 // Observe reads the image cache of the site. It changes nothing. What it
 // cannot read or understand stands in Snapshot.Problems; an error means that
 // there is no picture at all: the directory cannot be listed, or ctx ended.
+// The base directory is the one of nova.conf if the site does not name one;
+// Snapshot.Site is what an Applier must be made with.
 // Directories are read in parallel; on a hanging filesystem Observe returns
 // when ctx ends, although the reads in the kernel may outlast it.
 func Observe(ctx context.Context, site Site, src Sources) (*Snapshot, error) {
 	if err := site.Validate(); err != nil {
 		return nil, err
+	}
+	if site.Subdir == "" {
+		site.Subdir = src.Config.Subdir
 	}
 	s := &Snapshot{At: time.Now(), Site: site, Config: src.Config, Glance: src.Glance, Removals: src.Removals}
 	if src.Fleet != nil {

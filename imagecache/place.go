@@ -12,9 +12,10 @@ import (
 
 // A verb is one kind of step.
 type verb struct {
-	look   func(ctx context.Context, p *place, s stackmend.Step) (seen map[string]string, err error)
-	do     func(ctx context.Context, p *place, s stackmend.Step, w *stackmend.Work) error
-	verify func(ctx context.Context, p *place, s stackmend.Step) error
+	assumes []string // what its steps must assume: a plan that was made to assume less is refused
+	look    func(ctx context.Context, p *place, s stackmend.Step) (seen map[string]string, err error)
+	do      func(ctx context.Context, p *place, s stackmend.Step, w *stackmend.Work) error
+	verify  func(ctx context.Context, p *place, s stackmend.Step) error
 }
 
 // A place is the directories of one step, held open.

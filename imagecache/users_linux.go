@@ -102,9 +102,14 @@ func findHolders(proc, subdir string, dev uint64) holders {
 		h.unseen = err.Error()
 		return h
 	}
+	processes := 0
 	for _, p := range pids {
 		pid, err := strconv.Atoi(p.Name())
-		if err != nil || pid == os.Getpid() {
+		if err != nil {
+			continue
+		}
+		processes++
+		if pid == os.Getpid() {
 			continue
 		}
 		if err := h.process(proc, pid, subdir, dev); err != nil && h.unseen == "" {
@@ -112,8 +117,8 @@ func findHolders(proc, subdir string, dev uint64) holders {
 		}
 	}
 	h.loops()
-	if len(pids) == 0 || len(h.by) == 0 && h.unseen == "" {
-		h.unseen = "no open file of any process can be seen in " + proc
+	if processes == 0 {
+		h.unseen = "no process can be seen in " + proc
 	}
 	slices.SortFunc(h.deleted, func(a, b Deleted) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.PID, b.PID)) })
 	return h

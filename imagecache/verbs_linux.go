@@ -12,13 +12,13 @@ import (
 func verbOf(name string) (verb, bool) {
 	switch name {
 	case VerbQuarantine:
-		return verb{lookQuarantine, doQuarantine, verifyQuarantine}, true
+		return verb{[]string{seenInode, seenSize, seenMtime, seenReferences, seenUsers, seenTarget}, lookQuarantine, doQuarantine, verifyQuarantine}, true
 	case VerbRestore:
-		return verb{lookRestore, doRestore, verifyRestore}, true
+		return verb{[]string{seenInode, seenSize, seenTarget}, lookRestore, doRestore, verifyRestore}, true
 	case VerbPurge:
-		return verb{lookPurge, doPurge, verifyPurge}, true
+		return verb{[]string{seenInode, seenSize, seenReferences, seenUsers, seenSince}, lookPurge, doPurge, verifyPurge}, true
 	case VerbRescue:
-		return verb{lookRescue, doRescue, verifyRescue}, true
+		return verb{[]string{seenInode, seenSize, seenTarget}, lookRescue, doRescue, verifyRescue}, true
 	}
 	return verb{}, false
 }

@@ -33,6 +33,12 @@ func newWalker(root folder, site Site) *walker {
 	return w
 }
 
+// holdsBases reports whether raw files of any content are at home in dir: in
+// the base directory, those of other hosts (_base_$my_ip), the quarantine.
+func (w *walker) holdsBases(dir string) bool {
+	return slices.Contains(w.raw, dir) || strings.HasPrefix(dir, "_base") && !strings.Contains(dir, "/")
+}
+
 // name returns the name as a string that equal names share.
 func (w *walker) name(b []byte) string {
 	s, ok := w.names[string(b)]
@@ -200,7 +206,7 @@ func (w *walker) read(f folder, file, dir, name string) {
 		w.unreadable(path.Join(dir, name), err)
 		return
 	}
-	if reason := doubt(f, dir, name, h); reason != "" && !slices.Contains(w.raw, dir) {
+	if reason := doubt(f, dir, name, h); reason != "" && !w.holdsBases(dir) {
 		w.problem(path.Join(dir, name), reason)
 	}
 	w.refer(dir, name, h)
@@ -252,7 +258,7 @@ func doubt(f folder, dir, name string, h Header) string {
 	switch {
 	case h.Format == "empty" && isDisk(name):
 		return "empty: a disk was cut, or is being made"
-	case h.Format != "" || !isDisk(name) && noDisk(name):
+	case h.Format == "text" && !isDisk(name), h.Format != "" && h.Format != "text", !isDisk(name) && noDisk(name):
 		return ""
 	case rawByInfo(f, dir, name):
 		return ""
