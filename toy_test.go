@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,18 +102,11 @@ func (a *toy) did(what string) []string {
 	defer a.mu.Unlock()
 	var out []string
 	for _, l := range a.log {
-		if t, ok := cutPrefix(l, what+" "); ok {
+		if t, ok := strings.CutPrefix(l, what+" "); ok {
 			out = append(out, t)
 		}
 	}
 	return out
-}
-
-func cutPrefix(s, p string) (string, bool) {
-	if len(s) >= len(p) && s[:len(p)] == p {
-		return s[len(p):], true
-	}
-	return "", false
 }
 
 func (a *toy) holds() []string {
