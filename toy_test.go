@@ -3,6 +3,8 @@ package stackmend_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -17,10 +19,11 @@ import (
 // toy is an Applier over a map: a step is in effect if its target is in it.
 // The functions replace what a method does.
 type toy struct {
-	mu      sync.Mutex
-	in      map[string]bool
-	effects map[string]int // how often a Do changed something
-	log     []string
+	mu       sync.Mutex
+	in       map[string]bool
+	effects  map[string]int // how often a Do changed something
+	onEffect func(stackmend.Step)
+	log      []string
 
 	guards                  []stackmend.Guard
 	recheck, verify, revert func(stackmend.Step) error
@@ -61,6 +64,9 @@ func (a *toy) effect(s stackmend.Step) {
 	if !a.in[s.Target] {
 		a.in[s.Target] = true
 		a.effects[s.Target]++
+		if a.onEffect != nil {
+			a.onEffect(s)
+		}
 	}
 }
 
@@ -185,4 +191,9 @@ func openJournal(t testing.TB, path string) *stackmend.Journal {
 
 func newJournal(t testing.TB) *stackmend.Journal {
 	return openJournal(t, filepath.Join(t.TempDir(), "journal"))
+}
+
+// crcLine writes a line of a journal around its JSON.
+func crcLine(body string) string {
+	return fmt.Sprintf("%08x %s\n", crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)), body)
 }
