@@ -55,7 +55,7 @@ func story() *toy {
 
 // memDir is a directory in memory where there is one: these tests sync their
 // files thousands of times.
-func memDir(t *testing.T) string {
+func memDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "stackmend-test-")
 	if err != nil {
 		return t.TempDir()
@@ -84,44 +84,55 @@ func TestTruncationAtEveryByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := filepath.Join(dir, "cut")
-	for n := range len(whole) + 1 {
-		for _, after := range []bool{false, true} {
-			b, both := story(), false
-			for target, m := range at {
-				if both = both || m == n; m < n || m == n && after {
-					b.effect(stackmend.Step{Target: target})
-				}
+	for part := range 4 {
+		t.Run(fmt.Sprint(part), func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(memDir(t), "journal")
+			for n := part; n <= len(whole); n += 4 {
+				cutAt(t, path, whole, n, at)
 			}
-			if after && !both {
-				continue
+		})
+	}
+}
+
+// cutAt resumes from the first n bytes. at says how long the journal was when
+// something came into effect.
+func cutAt(t *testing.T, cut string, whole []byte, n int, at map[string]int) {
+	for _, after := range []bool{false, true} {
+		b, both := story(), false
+		for target, m := range at {
+			if both = both || m == n; m < n || m == n && after {
+				b.effect(stackmend.Step{Target: target})
 			}
-			if err := os.WriteFile(cut, whole[:n], 0o600); err != nil {
-				t.Fatal(err)
-			}
-			j, err := stackmend.OpenJournal(cut)
-			if err != nil {
-				t.Fatalf("cut at %d: %v", n, err)
-			}
-			r, err := stackmend.Run(t.Context(), storyPlan(), b, stackmend.Options{Mode: stackmend.Apply, Journal: j})
-			if err != nil {
-				t.Fatalf("cut at %d of %d: %v", n, len(whole), err)
-			}
-			for _, o := range r.Outcomes {
-				if o.State != stackmend.Done {
-					t.Fatalf("cut at %d: %s is %v", n, o.Step, o.State)
-				}
-			}
-			for target, times := range b.effects {
-				if times != 1 {
-					t.Fatalf("cut at %d: %s done %d times", n, target, times)
-				}
-			}
-			if len(b.effects) != 8 || j.Plan() != nil || len(j.Open()) != 0 {
-				t.Fatalf("cut at %d: %v, open %v", n, b.effects, j.Open())
-			}
-			_ = j.Close()
 		}
+		if after && !both {
+			continue
+		}
+		if err := os.WriteFile(cut, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := stackmend.OpenJournal(cut)
+		if err != nil {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+		r, err := stackmend.Run(t.Context(), storyPlan(), b, stackmend.Options{Mode: stackmend.Apply, Journal: j})
+		if err != nil {
+			t.Fatalf("cut at %d of %d: %v", n, len(whole), err)
+		}
+		for _, o := range r.Outcomes {
+			if o.State != stackmend.Done {
+				t.Fatalf("cut at %d: %s is %v", n, o.Step, o.State)
+			}
+		}
+		for target, times := range b.effects {
+			if times != 1 {
+				t.Fatalf("cut at %d: %s done %d times", n, target, times)
+			}
+		}
+		if len(b.effects) != 8 || j.Plan() != nil || len(j.Open()) != 0 {
+			t.Fatalf("cut at %d: %v, open %v", n, b.effects, j.Open())
+		}
+		_ = j.Close()
 	}
 }
 
@@ -179,28 +190,26 @@ func TestDamageOfEveryByte(t *testing.T) {
 	whole, _ := os.ReadFile(path)
 	last := bytes.LastIndexByte(whole[:len(whole)-1], '\n') + 1
 	for i := range whole {
-		{
-			bad := bytes.Clone(whole)
-			bad[i] ^= 1 << (i % 8)
-			if err := os.WriteFile(path, bad, 0o600); err != nil {
-				t.Fatal(err)
+		bad := bytes.Clone(whole)
+		bad[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := stackmend.OpenJournal(path)
+		if err == nil {
+			_ = j.Close()
+		}
+		if i == len(whole)-1 {
+			if err != nil {
+				t.Errorf("a torn last line: %v", err)
 			}
-			j, err := stackmend.OpenJournal(path)
-			if err == nil {
-				_ = j.Close()
-			}
-			if i == len(whole)-1 {
-				if err != nil {
-					t.Errorf("a torn last line: %v", err)
-				}
-				continue
-			}
-			if !errors.Is(err, stackmend.ErrJournal) {
-				t.Errorf("byte %d of %d (last line from %d): error %v", i, len(whole), last, err)
-			}
-			if now, _ := os.ReadFile(path); !bytes.Equal(now, bad) {
-				t.Fatalf("byte %d: the damaged file was changed", i)
-			}
+			continue
+		}
+		if !errors.Is(err, stackmend.ErrJournal) {
+			t.Errorf("byte %d of %d (last line from %d): error %v", i, len(whole), last, err)
+		}
+		if now, _ := os.ReadFile(path); !bytes.Equal(now, bad) {
+			t.Fatalf("byte %d: the damaged file was changed", i)
 		}
 	}
 }
@@ -382,4 +391,47 @@ func fullDiskChild(t *testing.T, path string) {
 	if len(a.did("revert")) > 0 {
 		t.Error("reverted without a journal")
 	}
+}
+
+// A journal may be damaged or made up: it is refused, or it can be looked at
+// and run in every mode without a panic.
+func FuzzJournal(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "journal")
+	j := openJournal(f, path)
+	if _, err := stackmend.Run(f.Context(), storyPlan(), story(), stackmend.Options{Mode: stackmend.Apply, Journal: j}); err != nil {
+		f.Fatal(err)
+	}
+	_ = j.Close()
+	whole, _ := os.ReadFile(path)
+	var bodies []string // without the checksums, which the fuzzer would not find
+	for line := range strings.Lines(string(whole)) {
+		_, body, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		bodies = append(bodies, body)
+		f.Add(strings.Join(bodies, "\n"), false)
+	}
+	f.Add(string(whole), true)
+	f.Fuzz(func(t *testing.T, text string, raw bool) {
+		if !raw {
+			var b strings.Builder
+			for line := range strings.SplitSeq(text, "\n") {
+				b.WriteString(crcLine(line))
+			}
+			text = b.String()
+		}
+		path := filepath.Join(memDir(t), "journal")
+		for _, m := range []stackmend.Mode{stackmend.DryRun, stackmend.Revert, stackmend.Apply} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			j, err := stackmend.OpenJournal(path)
+			if err != nil {
+				return
+			}
+			j.Open()
+			if r, err := stackmend.Run(t.Context(), nil, story(), stackmend.Options{Mode: m, Journal: j, Irreversible: true}); err == nil && r.Plan == nil {
+				t.Error("ran without a plan")
+			}
+			_ = j.Close()
+		}
+	})
 }

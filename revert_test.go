@@ -218,6 +218,16 @@ func (l *fakeLock) Acquire(ctx context.Context, _ string) (context.Context, func
 	return held, func() error { l.mu.Lock(); defer l.mu.Unlock(); l.released++; return nil }, nil
 }
 
+// loseTo loses the lock, to another run or to nobody.
+func (l *fakeLock) loseTo(other bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other {
+		l.refuse = &stackmend.LockError{Holder: "another run"}
+	}
+	l.lose(stackmend.ErrLocked)
+}
+
 func (l *fakeLock) free() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,10 +241,7 @@ func TestLockLost(t *testing.T) {
 		lock, a := &fakeLock{}, &toy{}
 		a.do = func(c context.Context, s stackmend.Step, w *stackmend.Work) error {
 			if a.effect(s); s.Target == "b" {
-				lock.lose(stackmend.ErrLocked)
-				if taken {
-					lock.refuse = &stackmend.LockError{Holder: "another run"}
-				}
+				lock.loseTo(taken)
 				return w.Gate(c)
 			}
 			return nil
@@ -268,8 +275,7 @@ func TestLockLostAfterCancel(t *testing.T) {
 	}
 	a.revert = func(s stackmend.Step) error {
 		a.undo(s)
-		lock.lose(stackmend.ErrLocked)
-		lock.refuse = &stackmend.LockError{Holder: "another run"}
+		lock.loseTo(true)
 		return nil
 	}
 	r, err := stackmend.Run(ctx, plan(grouped("g", "a"), grouped("g", "b"), grouped("g", "c")), a, stackmend.Options{Mode: stackmend.Apply, Lock: lock})
