@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"flag"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/examples/cli"
 	"github.com/stackmend/stackmend/imagecache"
+	"github.com/stackmend/stackmend/imagecache/openstack"
 )
 
 // tool is the example: its flags, and what it has observed.
@@ -134,13 +136,23 @@ func (t *tool) applier(ctx context.Context, _ *stackmend.Plan) (stackmend.Applie
 }
 
 // options permits what cannot be undone to -purge alone.
-func (t *tool) options(o *stackmend.Options) { o.Irreversible = t.purge }
+// A guard reads the whole fleet anew, which takes the API its time.
+func (t *tool) options(o *stackmend.Options) {
+	o.Irreversible = t.purge
+	o.GuardTimeout = openstack.DefaultTimeout
+}
 
-// fleet is who answers for the computes and servers: the API, files, nobody.
+// fleet is who answers for the computes and servers: files, the API, nobody.
 func (t *tool) fleet(ctx context.Context) (imagecache.FleetReader, *imagecache.Glance, error) {
 	switch {
 	case t.services != "":
 		return imagecache.FleetFunc(t.files), nil, nil
+	case t.cloud == "":
+		return nil, nil, nil
 	}
-	return nil, nil, nil
+	c, err := openstack.Login(ctx, t.cloud, os.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	return openstack.New(c.Compute, c.Identity), openstack.Glance(ctx, c.Image, c.Identity), nil
 }
