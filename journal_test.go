@@ -53,17 +53,6 @@ func story() *toy {
 	return a
 }
 
-// memDir is a directory in memory where there is one: these tests sync their
-// files thousands of times.
-func memDir(t testing.TB) string {
-	dir, err := os.MkdirTemp("/dev/shm", "stackmend-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 // A run may die at any byte of its journal. What is resumed from what is left
 // ends with every step done, and nothing done twice. The world at that moment
 // is as far as the journal says, or one effect further: both are tried.
@@ -216,7 +205,7 @@ func TestDamageOfEveryByte(t *testing.T) {
 
 // Whatever else is at the path stays as it is.
 func TestJournalLeavesOtherFilesAlone(t *testing.T) {
-	dir := t.TempDir()
+	dir := memDir(t)
 	for name, content := range map[string]string{
 		"text": "a letter\n", "no newline": "a letter", "zeros": strings.Repeat("\x00", 9000), "long": strings.Repeat("x", 1<<20),
 		"near": `00000000 {"kind":"stackmend journal","schema":1}`, "newline": "\n",
@@ -249,7 +238,7 @@ func TestJournalLeavesOtherFilesAlone(t *testing.T) {
 }
 
 func TestJournalIsPrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	j := openJournal(t, path)
 	_, err := stackmend.OpenJournal(path)
 	wantErr(t, err, stackmend.ErrLocked)
@@ -264,7 +253,7 @@ func TestJournalIsPrivate(t *testing.T) {
 }
 
 func TestJournalOfAnotherVersion(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	_ = openJournal(t, path).Close()
 	b, _ := os.ReadFile(path)
 	_, body, _ := strings.Cut(strings.TrimSpace(strings.Replace(string(b), `"schema":1`, `"schema":2`, 1)), " ")
@@ -358,7 +347,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 		return
 	}
 	for _, limit := range []int{0, 10, 44, 500, 1100, 1200, 1300, 1400, 1700} {
-		path := filepath.Join(t.TempDir(), "journal")
+		path := filepath.Join(memDir(t), "journal")
 		c := exec.Command(os.Args[0], "-test.run=^TestJournalOnAFullDisk$", "-test.count=1")
 		c.Env = append(os.Environ(), "STACKMEND_TEST_JOURNAL="+path, fmt.Sprint("STACKMEND_TEST_LIMIT=", limit), "GORACE=atexit_sleep_ms=0")
 		if out, err := c.CombinedOutput(); err != nil {
@@ -396,7 +385,7 @@ func fullDiskChild(t *testing.T, path string) {
 // A journal may be damaged or made up: it is refused, or it can be looked at
 // and run in every mode without a panic.
 func FuzzJournal(f *testing.F) {
-	path := filepath.Join(f.TempDir(), "journal")
+	path := filepath.Join(memDir(f), "journal")
 	j := openJournal(f, path)
 	if _, err := stackmend.Run(f.Context(), storyPlan(), story(), stackmend.Options{Mode: stackmend.Apply, Journal: j}); err != nil {
 		f.Fatal(err)

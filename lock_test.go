@@ -18,7 +18,7 @@ import (
 
 // Of two runs on one lock one wins, and the other says who it is.
 func TestTwoRunsOnOneLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
+	path := filepath.Join(memDir(t), "lock")
 	a := &toy{}
 	a.do = func(_ context.Context, s stackmend.Step, _ *stackmend.Work) error {
 		b := &toy{}
@@ -55,7 +55,7 @@ func TestTwoProcessesOnOneLock(t *testing.T) {
 		}
 		os.Exit(0)
 	}
-	path := filepath.Join(t.TempDir(), "lock")
+	path := filepath.Join(memDir(t), "lock")
 	_, release, err := stackmend.FileLock(path).Acquire(t.Context(), "the \x1b[31mparent")
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestTwoProcessesOnOneLock(t *testing.T) {
 // A lock file that is removed or replaced is a lock that is lost.
 func TestLockFileRemoved(t *testing.T) {
 	for _, replace := range []bool{false, true} {
-		path := filepath.Join(t.TempDir(), "lock")
+		path := filepath.Join(memDir(t), "lock")
 		gates, a := 0, &toy{}
 		a.do = func(c context.Context, s stackmend.Step, w *stackmend.Work) error {
 			if err := os.Remove(path); err != nil {
@@ -129,7 +129,7 @@ func TestLockFileRemoved(t *testing.T) {
 }
 
 func TestLockFilesOfOthers(t *testing.T) {
-	dir := t.TempDir()
+	dir := memDir(t)
 	pid, link := filepath.Join(dir, "pid"), filepath.Join(dir, "link")
 	if err := errors.Join(os.WriteFile(pid, []byte("4711\n"), 0o600), os.Symlink(filepath.Join(dir, "x"), link)); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func reopen(t *testing.T, j *stackmend.Journal, path string) *stackmend.Journal 
 
 // A long step that is stopped at a Gate goes on from what it recorded.
 func TestResumeOfAPartialStep(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	j, a := openJournal(t, path), story()
 	asked := 0
 	stop := stackmend.GuardFunc("stop", func(_ context.Context, r stackmend.Request) (stackmend.Verdict, error) {
@@ -61,7 +61,7 @@ func TestResumeOfAPartialStep(t *testing.T) {
 // uncertainAt leaves a journal of a run that cannot see its step.
 func uncertainAt(t *testing.T, target string, p *stackmend.Plan) (*stackmend.Journal, *toy, string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	j, a := openJournal(t, path), &toy{}
 	a.verify = func(s stackmend.Step) error {
 		if s.Target == target {
@@ -183,7 +183,7 @@ func TestRevertIsResumed(t *testing.T) {
 // for steps that were to come after it have begun.
 func TestResumeDoesNotGoBackAStage(t *testing.T) {
 	p := plan(step("bad"), grouped("g", "badgroup"), grouped("g", "x"), staged(1, step("cannot")), staged(1, step("after")))
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	j, a := openJournal(t, path), failing("bad", "badgroup", "cannot")
 	r, err := stackmend.Run(t.Context(), p, a, stackmend.Options{Mode: stackmend.Apply, Journal: j, FailureBudget: 2})
 	if err == nil {
@@ -204,7 +204,7 @@ func TestResumeDoesNotGoBackAStage(t *testing.T) {
 // stopped: a resume sets them again before anything that needs them.
 func TestResumeSetsTheFlagsAgain(t *testing.T) {
 	p := plan(grouped("flags", "set"), staged(1, step("one")), staged(2, step("two")), staged(3, grouped("flags", "unset")))
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(memDir(t), "journal")
 	j, a := openJournal(t, path), failing("two")
 	r, _ := stackmend.Run(t.Context(), p, a, stackmend.Options{Mode: stackmend.Apply, Journal: j})
 	wantStates(t, r, "reverted", "done", "failed", "not-begun")

@@ -14,7 +14,7 @@ import (
 // while a daemon is down).
 func (r *run) revertOpen(group string) error {
 	for _, i := range r.openSteps(group) {
-		if err := r.mayRevert(); err != nil {
+		if err := r.mayRevert(group); err != nil {
 			return fmt.Errorf("%w: %s of group %s stays in effect, the group is open: %w", ErrUncertain,
 				r.plan.Steps[i], r.plan.Steps[i].Group, err)
 		}
@@ -25,16 +25,20 @@ func (r *run) revertOpen(group string) error {
 	return nil
 }
 
-// mayRevert says why nothing may be undone just now.
-func (r *run) mayRevert() error {
+// mayRevert says why nothing may be undone just now. A lock that is lost while
+// other groups are at work is not taken again before they have stopped.
+func (r *run) mayRevert(group string) error {
 	r.mu.Lock()
 	lost := len(r.lost)
 	r.mu.Unlock()
 	if lost > 0 {
 		return fmt.Errorf("%w: a call that did not return may still be at work", ErrTimeout)
 	}
-	if r.opt.Mode == Revert && r.over() != nil {
+	switch {
+	case r.opt.Mode == Revert && r.over() != nil:
 		return r.over()
+	case group != "" && r.held.Err() != nil:
+		return context.Cause(r.held)
 	}
 	return r.regain()
 }

@@ -104,7 +104,8 @@ func (r *run) run(ctx context.Context) error {
 	defer r.leaveLock()
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
-	defer context.AfterFunc(r.held, func() { _ = r.over() })()
+	held := r.held
+	defer context.AfterFunc(held, func() { r.stop(context.Cause(held)) })()
 	if err := r.opt.Journal.begin(r.plan, r); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -189,8 +190,19 @@ func openJournal(t testing.TB, path string) *stackmend.Journal {
 	return j
 }
 
+// memDir is a directory in memory where there is one: these tests sync their
+// files thousands of times.
+func memDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "stackmend-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func newJournal(t testing.TB) *stackmend.Journal {
-	return openJournal(t, filepath.Join(t.TempDir(), "journal"))
+	return openJournal(t, filepath.Join(memDir(t), "journal"))
 }
 
 // crcLine writes a line of a journal around its JSON.
