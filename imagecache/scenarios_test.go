@@ -170,20 +170,18 @@ func (s *scene) register() {
 // real image cache manager loose on it, and keeps the table in the
 // documentation true.
 func TestScenarios(t *testing.T) {
-	nova.Need(t)
+	manager := nova.StartManager(t)
 	rows := make([]string, len(scenarios))
-	t.Run("each", func(t *testing.T) {
-		for i, sc := range scenarios {
-			t.Run(sc.name, func(t *testing.T) { rows[i] = sc.play(t) })
-		}
-	})
+	for i, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) { rows[i] = sc.play(t, manager) })
+	}
 	if !slices.Contains(rows, "") && !t.Failed() {
 		compareTable(t, nova.Version(t), rows)
 	}
 }
 
 // play returns the row of the table.
-func (sc scenario) play(t *testing.T) string {
+func (sc scenario) play(t *testing.T, manager *nova.Manager) string {
 	s := newScene(t)
 	sc.build(s)
 	s.register()
@@ -192,7 +190,7 @@ func (sc scenario) play(t *testing.T) string {
 	plan := s.quarantine(Policy{})
 	why := s.judged(t, plan, sc)
 
-	pass := nova.CachePass(t, s.dir, s.cell)
+	pass := manager.CachePass(t, s.dir, s.cell)
 	deleted := s.called(pass.Deleted)
 	for _, label := range sc.deletes {
 		if !slices.Contains(deleted, label) {

@@ -1,9 +1,10 @@
-"""One pass of nova's real image cache manager over a tree.
+"""Passes of nova's real image cache manager over trees.
 
-argv: the instances directory, and a file with {"host": ..., "instances":
-[{"uuid", "host", "image", "state", "ephemerals": [GiB, ...]}, ...]}: which
-compute runs the pass, and the rows of the cell's database. What nova logs goes
-to stdout.
+Each line of stdin is {"dir": instances directory, "host": which compute runs
+the pass, "instances": rows of the cell's database [{"uuid", "host", "image",
+"state", "ephemerals": [GiB, ...]}, ...]}. What nova logs goes to stdout, and
+after each pass a line PASS and the exit status. Importing nova takes seconds,
+so that it is done once, and each pass runs in a child.
 """
 import eventlet
 eventlet.monkey_patch(os=False)  # as nova-compute does
@@ -17,12 +18,9 @@ import nova.conf
 import nova.config
 
 CONF = nova.conf.CONF
-instances_path, world = sys.argv[1], json.load(open(sys.argv[2]))
 nova.config.parse_args(["nova-compute"], default_config_files=[],
                        configure_db=False, init_rpc=False)
-CONF.set_override("instances_path", instances_path)
 CONF.set_override("connection", "sqlite://", "database")
-CONF.set_override("host", world["host"])
 logging.basicConfig(force=True, stream=sys.stdout, level=logging.WARNING,
                     format="%(asctime)s %(levelname)s %(name)s %(message)s")
 logging.getLogger("nova").setLevel(logging.INFO)
@@ -40,8 +38,6 @@ from nova.virt.libvirt import imagecache
 
 objects.register_all()
 ctx = context.get_admin_context()
-api.configure(CONF)
-models.BASE.metadata.create_all(api.get_engine())
 
 
 def row(i):
@@ -62,18 +58,39 @@ def row(i):
 
 class Driver:
     capabilities = {"has_imagecache": True}
-    cache = imagecache.ImageCacheManager()
+
+    def __init__(self):
+        self.cache = imagecache.ImageCacheManager()
 
     def manage_image_cache(self, ctx, instances):
         self.cache.update(ctx, instances)
 
 
 class Compute:
-    driver = Driver()
+    def __init__(self):
+        self.driver = Driver()
 
 
-for i in world["instances"]:
-    row(i)
-run = manager.ComputeManager._run_image_cache_manager_pass
-getattr(run, "__wrapped__", run)(Compute(), ctx)
-print("PASS DONE", flush=True)
+def cache_pass(world):
+    CONF.set_override("instances_path", world["dir"])
+    CONF.set_override("host", world["host"])
+    api.configure(CONF)
+    models.BASE.metadata.create_all(api.get_engine())
+    for i in world["instances"]:
+        row(i)
+    run = manager.ComputeManager._run_image_cache_manager_pass
+    getattr(run, "__wrapped__", run)(Compute(), ctx)
+
+
+for line in iter(sys.stdin.readline, ""):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            cache_pass(json.loads(line))
+            status = 0
+        except Exception:
+            logging.exception("the pass failed")
+        sys.stdout.flush()
+        os._exit(status)
+    print("PASS", os.waitpid(pid, 0)[1], flush=True)

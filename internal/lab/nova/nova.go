@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -89,27 +90,58 @@ type Pass struct {
 	Log     string
 }
 
-// CachePass runs one pass of the real image cache manager of c.Host over the
-// instances directory, with nova's defaults.
-func CachePass(t testing.TB, dir string, c Cell) Pass {
+// A Manager is a process of nova's libraries that runs passes of the image
+// cache manager. It is for one goroutine.
+type Manager struct {
+	p  *lab.Process
+	in io.Writer
+}
+
+// StartManager starts it. It needs nova, and ends with the test.
+func StartManager(t testing.TB) *Manager {
 	t.Helper()
-	world := filepath.Join(t.TempDir(), "cell.json")
-	b, err := json.Marshal(c)
+	Need(t)
+	cmd := command("-c", cachePy)
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(world, b, 0o600); err != nil {
+	cmd.Stdin = r
+	m := &Manager{lab.StartCmd(t, cmd), w}
+	r.Close()
+	t.Cleanup(func() { w.Close() })
+	return m
+}
+
+// CachePass runs one pass of the real image cache manager of c.Host over the
+// instances directory, with nova's defaults.
+func (m *Manager) CachePass(t testing.TB, dir string, c Cell) Pass {
+	t.Helper()
+	world, err := json.Marshal(struct {
+		Dir string `json:"dir"`
+		Cell
+	}{dir, c})
+	if err != nil {
 		t.Fatal(err)
 	}
-	before := bases(t, dir)
-	log := run(t, "-c", cachePy, dir, world)
-	if !strings.Contains(log, "PASS DONE") {
-		t.Fatalf("nova's pass did not end:\n%s", log)
+	before, begin := bases(t, dir), len(m.p.Output())
+	if _, err := m.in.Write(append(world, '\n')); err != nil {
+		t.Fatalf("%v\n%s", err, m.p.Output())
+	}
+	var log string
+	m.p.Until(t, "ending the pass", func() bool {
+		log = m.p.Output()[begin:]
+		return ended.MatchString(log)
+	})
+	if !strings.HasSuffix(log, "PASS 0\n") {
+		t.Fatalf("nova's pass failed:\n%s", log)
 	}
 	after := bases(t, dir)
 	gone := slices.DeleteFunc(before, func(name string) bool { return slices.Contains(after, name) })
 	return Pass{gone, log}
 }
+
+var ended = regexp.MustCompile(`(?m)^PASS \d+\n`)
 
 func bases(t testing.TB, dir string) (names []string) {
 	t.Helper()
