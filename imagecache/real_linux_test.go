@@ -16,6 +16,8 @@ import (
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/internal/lab"
+	"github.com/stackmend/stackmend/internal/lab/nova"
+	"github.com/stackmend/stackmend/internal/lab/qemu"
 )
 
 func qemuImg(t testing.TB, dir string, args ...string) []byte {
@@ -105,8 +107,7 @@ func TestRealGuest(t *testing.T) {
 	c.must(os.Chown(base, 64055, 64055))
 	disk := c.path(serverA, "disk")
 	qemuImg(t, c.dir, "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk)
-	q := lab.Start(t, "qemu-system-x86_64", "-M", "pc,accel=tcg", "-m", "16", "-nodefaults", "-display", "none", "-S",
-		"-drive", "file="+disk+",format=qcow2,if=ide", "-monitor", "none")
+	q := qemu.Hold(t, disk)
 	c.see(os.Getppid()) // someone else, who has it not
 	q.Until(t, "locking its base", func() bool { return len(c.observe().Users[baseA]) > 0 })
 	if who := c.observe().Users[baseA]; who[0] != "an unseen process that locks it as qemu does" {
@@ -183,53 +184,27 @@ func TestRealQuarantineAndRestore(t *testing.T) {
 	qemuImg(t, c.dir, "info", "--backing-chain", disk)
 }
 
-const novaLocker = `
-import sys
-from oslo_concurrency import lockutils
-@lockutils.synchronized(sys.argv[2], lock_file_prefix='nova-', external=True, lock_path=sys.argv[1])
-def hold():
-    print('held', flush=True)
-    sys.stdin.read()
-if sys.argv[3] == 'hold':
-    hold()
-else:
-    l = lockutils.external_lock(sys.argv[2], lock_file_prefix='nova-', lock_path=sys.argv[1])
-    print('got' if l.acquire(blocking=False) else 'busy', flush=True)
-`
-
 // nova's lock is one lock for nova and for us, both ways round.
 func TestRealNovaLock(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import oslo_concurrency.lockutils").Run() != nil {
-		lab.Without(t, "oslo.concurrency (python3-oslo.concurrency) is not installed")
-	}
+	nova.Need(t)
 	c := newCloud(t, t.TempDir())
 	root, err := openFolder(c.dir)
 	c.must(err)
 	defer root.close()
-	nova := func(mode string) string {
-		out, err := exec.Command(python, "-c", novaLocker, c.path("locks"), unused, mode).Output()
-		c.must(err)
-		return strings.TrimSpace(string(out))
-	}
-	if got := nova("try"); got != "got" {
-		t.Fatalf("nobody has it, and oslo says %q", got)
+	if !nova.TryLock(t, c.dir, unused) {
+		t.Fatal("nobody has it, and oslo does not get it")
 	}
 	l, err := lockImage(t.Context(), root, unused)
 	c.must(err)
-	if got := nova("try"); got != "busy" {
-		t.Errorf("we have it, and oslo says %q", got)
+	if nova.TryLock(t, c.dir, unused) {
+		t.Error("we have it, and oslo gets it")
 	}
 	l.release()
-	if got := nova("try"); got != "got" {
-		t.Errorf("we gave it back, and oslo says %q", got)
+	if !nova.TryLock(t, c.dir, unused) {
+		t.Error("we gave it back, and oslo does not get it")
 	}
 
-	cmd := exec.Command(python, "-c", novaLocker, c.path("locks"), unused, "hold")
-	in, err := cmd.StdinPipe()
-	c.must(err)
-	p := lab.StartCmd(t, cmd)
-	p.Until(t, "holding", func() bool { return strings.Contains(p.Output(), "held") })
+	release := nova.HoldLock(t, c.dir, unused)
 	plan := c.quarantine(Policy{})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -237,7 +212,6 @@ func TestRealNovaLock(t *testing.T) {
 	if !errors.Is(err, stackmend.ErrLocked) || !strings.Contains(err.Error(), "locks/nova-"+unused) {
 		t.Errorf("nova has it, and Do says %v", err)
 	}
-	c.must(in.Close())
-	c.must(p.Wait())
+	release()
 	c.apply(plan)
 }

@@ -101,16 +101,23 @@ type Manager struct {
 func StartManager(t testing.TB) *Manager {
 	t.Helper()
 	Need(t)
-	cmd := command("-c", cachePy)
+	p, in := fed(t, command("-c", cachePy))
+	return &Manager{p, in}
+}
+
+// fed starts a process whose stdin stays open until the test closes it, or
+// ends.
+func fed(t testing.TB, cmd *exec.Cmd) (*lab.Process, io.WriteCloser) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.Close()
 	cmd.Stdin = r
-	m := &Manager{lab.StartCmd(t, cmd), w}
-	r.Close()
+	p := lab.StartCmd(t, cmd)
 	t.Cleanup(func() { w.Close() })
-	return m
+	return p, w
 }
 
 // CachePass runs one pass of the real image cache manager of c.Host over the
@@ -159,14 +166,10 @@ func bases(t testing.TB, dir string) (names []string) {
 // libraries, and returns what lets it go.
 func HoldLock(t testing.TB, dir, name string) (release func()) {
 	t.Helper()
-	cmd := command("-c", lockPy, dir, name, "hold")
-	r, w := io.Pipe()
-	cmd.Stdin = r
-	p := lab.StartCmd(t, cmd)
-	t.Cleanup(func() { w.Close() })
+	p, in := fed(t, command("-c", lockPy, dir, name, "hold"))
 	p.Until(t, "holding the lock", func() bool { return strings.Contains(p.Output(), "held") })
 	return func() {
-		w.Close()
+		in.Close()
 		if err := p.Wait(); err != nil {
 			t.Errorf("%v\n%s", err, p.Output())
 		}
