@@ -237,7 +237,7 @@ func TestQuarantineAsserts(t *testing.T) {
 		"base swapped": {func(c *cloud) error {
 			return errors.Join(os.Rename(c.path("_base"), c.path("_base2")), os.Symlink("_base2", c.path("_base")))
 		}, ""},
-		"store swapped": {func(c *cloud) error { return os.Symlink("/tmp", c.site.Quarantine) }, ""},
+		"store swapped": {func(c *cloud) error { c.mkdir("away"); return os.Symlink("away", c.site.Quarantine) }, ""},
 		"store open":    {func(c *cloud) error { c.mkdir("quarantine"); return os.Chmod(c.site.Quarantine, 0o777) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,9 +108,15 @@ func direntType(t uint8) fs.FileMode {
 // A file is an open regular file.
 type file struct{ fd int }
 
-// open opens a regular file for reading; pipes and devices are not touched.
+// open opens a regular file for reading; pipes and devices are not waited
+// for. EAGAIN means that someone has a lease on the file for a moment.
 func (f folder) open(name string) (file, error) {
-	fd, err := openat(f.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	fd, err := openat(f.fd, name, flags)
+	for try := 0; err == unix.EAGAIN && try < 100; try++ {
+		time.Sleep(time.Millisecond)
+		fd, err = openat(f.fd, name, flags)
+	}
 	if err != nil {
 		return file{-1}, &fs.PathError{Op: "open", Path: name, Err: err}
 	}

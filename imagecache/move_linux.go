@@ -10,7 +10,7 @@ import (
 
 func supported() error { return nil }
 
-func (f folder) self() (fileInfo, error) { return file{f.fd}.stat() }
+func (f folder) self() (fileInfo, error) { return file(f).stat() }
 
 func (f folder) device() (uint64, error) {
 	i, err := f.self()

@@ -25,6 +25,7 @@ type Snapshot struct {
 
 	Users       map[string][]string // base image: who has it open on this host
 	UsersUnseen string              // why that could not be seen; empty: it was
+	Hidden      string              // processes whose open files cannot be seen, if any
 	Deleted     []Deleted           // deleted base images that a process still holds
 	Entries     []Entry             // what lies in the quarantine
 	Removals    []Removal           // lines of nova logs, when given

@@ -75,8 +75,8 @@ func Rescue(s *Snapshot, p Policy) (*stackmend.Plan, error) {
 		return nil, err
 	}
 	plan := s.plan(p)
-	if s.UsersUnseen != "" {
-		plan.Unseen = append(plan.Unseen, "open files: "+s.UsersUnseen)
+	if s.Hidden != "" {
+		plan.Unseen = append(plan.Unseen, "the open files of some processes: "+s.Hidden)
 	}
 	there, count := map[string]bool{}, map[string]int{}
 	for _, b := range s.Bases {

@@ -66,7 +66,12 @@ func doQuarantine(ctx context.Context, p *place, s stackmend.Step, _ *stackmend.
 		if err := p.describe(s, id); err != nil {
 			return err
 		}
-		if err := move(p.base, s.Target, p.store, id); err != nil {
+		if inStore { // a move by link that was interrupted
+			err = errors.Join(p.base.unlink(s.Target), p.base.sync())
+		} else {
+			err = move(p.base, s.Target, p.store, id)
+		}
+		if err != nil {
 			return err
 		}
 		return p.settled(s, id)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 const (
 	maxDepth  = 8  // directories below an instance's
-	maxRounds = 10 // listings of a directory that keeps changing
+	maxRounds = 20 // readings of a directory that keeps changing
 )
 
 // An Image is a file that refers to other files.
@@ -44,6 +45,7 @@ type tree struct {
 	images   []Image
 	files    int
 	problems []Problem
+	lost     []string // entries that changed while they were read
 }
 
 func (t *tree) problem(path, reason string) {
@@ -60,7 +62,7 @@ func (t *tree) problem(path, reason string) {
 func scan(ctx context.Context, root folder, site Site) (*tree, error) {
 	all := &tree{}
 	seen := map[string]bool{}
-	for range maxRounds {
+	for round := range maxRounds {
 		entries, err := newEntries(root, seen)
 		if err != nil {
 			return nil, err
@@ -72,8 +74,14 @@ func scan(ctx context.Context, root folder, site Site) (*tree, error) {
 		if err := all.readAll(ctx, root, site, entries); err != nil {
 			return nil, err
 		}
+		for _, name := range all.lost {
+			delete(seen, name)
+		}
+		if round < maxRounds-1 {
+			all.lost = nil
+		}
 	}
-	all.problem(".", "the directory changed each of the times it was listed")
+	all.problem(".", fmt.Sprintf("changed each of the %d times it was read: %s", maxRounds, some(all.lost, 5)))
 	all.sort()
 	return all, nil
 }
@@ -126,6 +134,7 @@ func (t *tree) readAll(ctx context.Context, root folder, site Site, entries []en
 		t.images = append(t.images, w.images...)
 		t.problems = append(t.problems, w.problems...)
 		t.files += w.files
+		t.lost = append(t.lost, w.lost...)
 	}
 	return nil
 }

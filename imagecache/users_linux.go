@@ -40,12 +40,12 @@ func (s *Snapshot) readUsers() {
 		return
 	}
 	h := findHolders(s.Site.proc(), s.Site.subdir(), dev)
-	s.UsersUnseen, s.Deleted = h.unseen, h.deleted
+	s.Hidden, s.Deleted = h.unseen, h.deleted
 	for _, b := range s.Bases {
 		if b.Odd != "" {
 			continue
 		}
-		users, err := usersOf(base, b.Name, h)
+		users, err := usersOf(base, b.Name, h, h.unseen != "")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.UsersUnseen = err.Error()
 		}
@@ -59,8 +59,10 @@ func (s *Snapshot) readUsers() {
 }
 
 // usersOf names the processes that have the file open, and says so if someone
-// unseen locks it as qemu does.
-func usersOf(dir folder, name string, h holders) ([]string, error) {
+// unseen locks it as qemu does. With ask it also asks the kernel for a lease:
+// it does not give one while anybody on this host has the file open, however
+// hidden. Where neither /proc nor the kernel tells, it is an error.
+func usersOf(dir folder, name string, h holders, ask bool) ([]string, error) {
 	f, err := dir.open(name)
 	if err != nil {
 		return nil, err
@@ -78,7 +80,27 @@ func usersOf(dir folder, name string, h holders) ([]string, error) {
 	if locked && len(users) == 0 {
 		users = []string{"an unseen process that locks it as qemu does"}
 	}
-	return users, nil
+	if len(users) > 0 || !ask {
+		return users, nil
+	}
+	switch err := f.lease(); {
+	case err == unix.EAGAIN:
+		return []string{"an unseen process"}, nil
+	case err != nil && h.unseen != "":
+		return nil, fmt.Errorf("%s, and the kernel gives no lease: %w", h.unseen, err)
+	}
+	return nil, nil
+}
+
+// lease takes a write lease and gives it back at once. EAGAIN means that
+// someone else has the file open. Filesystems without leases (NFS) give
+// another error.
+func (f file) lease() error {
+	if _, err := unix.FcntlInt(uintptr(f.fd), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		return err
+	}
+	_, err := unix.FcntlInt(uintptr(f.fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return err
 }
 
 // lockedByQemu asks for locks on the bytes that qemu locks in an image in use

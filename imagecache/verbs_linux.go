@@ -48,12 +48,9 @@ func entryOf(s stackmend.Step) (string, error) {
 // usersText says who has the file open, as steps assume it.
 func (p *place) usersText(dir folder, name string) (string, error) {
 	h := findHolders(p.site.proc(), p.site.subdir(), p.dev)
-	if h.unseen != "" {
-		return "", refused("who has %s open cannot be seen: %s", name, h.unseen)
-	}
-	users, err := usersOf(dir, name, h)
+	users, err := usersOf(dir, name, h, true)
 	if err != nil {
-		return "", err
+		return "", refused("who has %s open cannot be seen: %v", name, err)
 	}
 	if len(users) == 0 {
 		return none, nil

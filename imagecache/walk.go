@@ -49,24 +49,31 @@ func (w *walker) name(b []byte) string {
 	return s
 }
 
-// top reads one entry of the instances directory.
+// top reads one entry of the instances directory. If something in it vanished
+// while it was read, nothing is kept of it but its name, in lost.
 func (w *walker) top(root folder, e entry) {
+	before, vanished := w.tree, w.vanished
 	if e.typ == fs.ModeIrregular {
 		i, err := root.stat(e.name)
 		if err != nil {
 			w.unreadable(e.name, err)
-			return
 		}
 		e.typ = i.Mode
 	}
-	if e.typ == fs.ModeDir {
-		w.dirs = append(w.dirs, e.name)
+	if w.vanished == vanished {
+		if e.typ == fs.ModeDir {
+			w.dirs = append(w.dirs, e.name)
+		}
+		w.entry(root, "", e, 0)
 	}
-	w.entry(root, "", e, 0)
+	if w.vanished != vanished {
+		before.lost = append(before.lost, e.name)
+		w.tree = before
+	}
 }
 
-// unreadable notes an error. What has vanished is no problem: the directory
-// is listed again afterwards, and a file that was only renamed is read then.
+// unreadable notes an error. What has vanished is no problem yet: all is
+// listed again afterwards, and what was only renamed is read then.
 func (w *walker) unreadable(path string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		w.vanished++
@@ -99,7 +106,6 @@ func (w *walker) entry(f folder, dir string, e entry, depth int) {
 	}
 }
 
-// dir reads the directory, again if something vanished meanwhile.
 func (w *walker) dir(parent folder, dir, name string, depth int) {
 	dir = path.Join(dir, name)
 	if depth > maxDepth {
@@ -112,26 +118,14 @@ func (w *walker) dir(parent folder, dir, name string, depth int) {
 		return
 	}
 	defer f.close()
-	var seen map[string]bool // from the second listing on
-	for range maxRounds {
-		var few [16]entry
-		es, err := w.list(f, depth, few[:0])
-		if err != nil {
-			w.unreadable(dir, err)
-			return
-		}
-		before := w.vanished
-		for _, e := range es {
-			if !seen[e.name] {
-				w.entry(f, dir, e, depth+1)
-			}
-		}
-		if w.vanished == before {
-			return
-		}
-		seen = add(seen, es)
+	var few [16]entry
+	es, err := w.list(f, depth, few[:0])
+	if err != nil {
+		w.unreadable(dir, err)
 	}
-	w.problem(dir, "changed each of the times it was listed")
+	for _, e := range es {
+		w.entry(f, dir, e, depth+1)
+	}
 }
 
 func (w *walker) list(f folder, depth int, es []entry) ([]entry, error) {
@@ -142,16 +136,6 @@ func (w *walker) list(f folder, depth int, es []entry) ([]entry, error) {
 		es = append(es, entry{w.name(name), typ})
 	})
 	return es, err
-}
-
-func add(seen map[string]bool, es []entry) map[string]bool {
-	if seen == nil {
-		seen = make(map[string]bool, len(es))
-	}
-	for _, e := range es {
-		seen[e.name] = true
-	}
-	return seen
 }
 
 // symlink reads the file that the link leads to, with the names in it
