@@ -269,7 +269,7 @@ func TestJournalOfAnotherVersion(t *testing.T) {
 func TestCompaction(t *testing.T) {
 	path := filepath.Join(memDir(t), "journal")
 	j := openJournal(t, path)
-	for range 120 {
+	for range 101 {
 		if _, err := stackmend.Run(t.Context(), plan(step("a"), step("b")), &toy{}, stackmend.Options{Mode: stackmend.Apply, Journal: j}); err != nil {
 			t.Fatal(err)
 		}
