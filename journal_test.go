@@ -136,8 +136,7 @@ func TestRevertAtEveryLine(t *testing.T) {
 	whole, _ := os.ReadFile(path)
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	for n := range lines {
-		var kept []byte
-		kept = bytes.Join(lines[:n], nil)
+		kept := bytes.Join(lines[:n], nil)
 		if err := os.WriteFile(path, kept, 0o600); err != nil {
 			t.Fatal(err)
 		}
