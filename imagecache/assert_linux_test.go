@@ -1,6 +1,7 @@
 package imagecache
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -71,5 +72,29 @@ func TestOthersAssert(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An image that somebody touches between the last look and the move is moved
+// back: nova touches a base image before it waits for the lock.
+func TestTouchedAtLast(t *testing.T) {
+	c := newCloud(t, t.TempDir())
+	before, _ := c.look()
+	p := c.quarantine(Policy{})
+	s := p.Steps[0]
+	a, err := NewApplier(c.site, c)
+	c.must(err)
+	err = a.at(s, true, func(p *place, _ verb) error {
+		c.must(p.describe(s, s.Args[argEntry]))
+		c.must(p.base.touch(s.Target))
+		c.must(move(p.base, s.Target, p.store, s.Args[argEntry]))
+		return p.settled(s, s.Args[argEntry])
+	})
+	var stale *stackmend.StaleError
+	if !errors.As(err, &stale) || stale.Key != seenMtime {
+		t.Errorf("%v", err)
+	}
+	if after, _ := c.look(); after != before {
+		t.Errorf("the world is\n%s\nwas\n%s", after, before)
 	}
 }
