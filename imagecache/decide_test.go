@@ -1,6 +1,7 @@
 package imagecache
 
 import (
+	"encoding/json"
 	"go/parser"
 	"go/token"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 // What decides imports nothing that could look at the world.
 func TestDecidingIsPure(t *testing.T) {
-	allowed := []string{"fmt", "path", "slices", "maps", "strings", "strconv", "time", "cmp", "crypto/sha1", "encoding/hex", "github.com/stackmend/stackmend"}
+	allowed := []string{"fmt", "path", "slices", "maps", "strings", "strconv", "time", "unicode/utf8", "cmp", "crypto/sha1", "encoding/hex", "github.com/stackmend/stackmend"}
 	for _, name := range []string{"decide.go", "missing.go", "plans.go", "purge.go", "account.go", "uses.go", "policy.go", "chain.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
@@ -248,5 +249,31 @@ func TestPolicyInvalid(t *testing.T) {
 	}
 	if _, err := Restore(s, nil, Policy{}); err == nil {
 		t.Error("nothing named, no error")
+	}
+}
+
+// Names that are no UTF-8 do not make a plan that cannot be written.
+func TestPlanOfOddNames(t *testing.T) {
+	c := newCloud(t, t.TempDir())
+	c.disk("x\xff", "disk\xfe", c.path("_base", unused))
+	c.write("_base/\xff", nil)
+	for _, more := range []func(){func() {}, func() { c.write("y\xff/disk", []byte("QFI\xfb")) }} {
+		more()
+		plan := c.quarantine(Policy{})
+		b, err := json.Marshal(plan)
+		if err != nil || !strings.Contains(kept(plan, unused), `x\xff/disk\xfe`) || kept(plan, `"\xff"`) == "(not kept)" {
+			t.Errorf("%v, %s", err, b)
+		}
+	}
+}
+
+func TestSite(t *testing.T) {
+	if s, err := ParseDir("/srv/nova=/var/lib/nova/instances"); err != nil || s.Dir != "/srv/nova" || s.GuestDir != "/var/lib/nova/instances" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, s := range []Site{{}, {Dir: "relative"}, {Dir: "/i", GuestDir: "g"}, {Dir: "/i", Subdir: "a/b"}, {Dir: "/i", Workers: -1}, {Dir: "/i", Quarantine: "/i/_base/q"}, {Dir: "/i", Quarantine: "/i/_base/../_base"}} {
+		if s.Validate() == nil {
+			t.Errorf("%+v is accepted", s)
+		}
 	}
 }

@@ -68,13 +68,13 @@ func Observe(ctx context.Context, site Site, src Sources) (*Snapshot, error) {
 		site.Subdir = src.Config.Subdir
 	}
 	s := &Snapshot{At: time.Now(), Site: site, Config: src.Config, Glance: src.Glance, Removals: src.Removals}
-	if src.Fleet != nil {
-		s.Fleet = askFleet(ctx, src.Fleet)
-	}
 	if err := bounded(ctx, func() error { return s.readTree(ctx) }); err != nil {
 		return nil, err
 	}
-	s.At = time.Now() // ages count from when the last was seen
+	if src.Fleet != nil {
+		s.Fleet = askFleet(ctx, src.Fleet) // last: a large tree takes longer to read than lists stay fresh
+	}
+	s.At = time.Now()
 	return s, ctx.Err()
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stackmend/stackmend"
 )
@@ -55,8 +56,7 @@ func Quarantine(s *Snapshot, p Policy) (*stackmend.Plan, error) {
 		}
 		plan.Steps = append(plan.Steps, s.quarantineStep(b, p))
 	}
-	plan.Kept = keptList(kept)
-	return plan, nil
+	return finish(plan, kept), nil
 }
 
 // plan is what all plans have in common.
@@ -99,20 +99,25 @@ func (s *Snapshot) unseen(p Policy) []string {
 	return u
 }
 
-func keptList(kept map[string]string) []stackmend.Kept {
-	var out []stackmend.Kept
+// finish adds what is kept. Names on disk may be no UTF-8, which a plan cannot
+// hold: they are told as Go would quote them.
+func finish(plan *stackmend.Plan, kept map[string]string) *stackmend.Plan {
 	for _, name := range keys(kept) {
-		out = append(out, stackmend.Kept{Target: writable8(name), Reason: kept[name]})
+		plan.Kept = append(plan.Kept, stackmend.Kept{Target: asUTF8(name), Reason: asUTF8(kept[name])})
 	}
-	return out
+	for _, list := range [][]string{plan.Refusals, plan.Unseen} {
+		for i, text := range list {
+			list[i] = asUTF8(text)
+		}
+	}
+	return plan
 }
 
-// writable8 keeps names that are not UTF-8 from making the plan unwritable.
-func writable8(name string) string {
-	if validName(name) {
-		return name
+func asUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return strconv.QuoteToASCII(name)
+	return strconv.QuoteToASCII(s)
 }
 
 func (s *Snapshot) quarantineStep(b Base, p Policy) stackmend.Step {
@@ -164,8 +169,7 @@ func Restore(s *Snapshot, names []string, p Policy) (*stackmend.Plan, error) {
 			plan.Steps = append(plan.Steps, s.restoreStep(e))
 		}
 	}
-	plan.Kept = keptList(kept)
-	return plan, nil
+	return finish(plan, kept), nil
 }
 
 // entry finds the one entry of that ID or name.

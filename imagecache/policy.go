@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Policy is what the operator decides. The zero Policy has the cautious
@@ -38,7 +39,7 @@ func (p Policy) Validate() error {
 	}
 	for what, hosts := range map[string]map[string]string{"gone": p.Gone, "elsewhere": p.Elsewhere} {
 		for host, reason := range hosts {
-			if !validName(host) || strings.TrimSpace(reason) == "" {
+			if !validName(host) || strings.TrimSpace(reason) == "" || !utf8.ValidString(reason) {
 				return fmt.Errorf("imagecache: host %q cannot be %s without a reason: %q", host, what, reason)
 			}
 		}

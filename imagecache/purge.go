@@ -33,8 +33,7 @@ func Purge(s *Snapshot, p Policy) (*stackmend.Plan, error) {
 		}
 		plan.Steps = append(plan.Steps, s.purgeStep(e, p))
 	}
-	plan.Kept = keptList(kept)
-	return plan, nil
+	return finish(plan, kept), nil
 }
 
 // keeps says why the entry stays in the quarantine.
@@ -98,8 +97,7 @@ func Rescue(s *Snapshot, p Policy) (*stackmend.Plan, error) {
 			plan.Steps = append(plan.Steps, s.rescueStep(d))
 		}
 	}
-	plan.Kept = keptList(kept)
-	return plan, nil
+	return finish(plan, kept), nil
 }
 
 func (s *Snapshot) rescueStep(d Deleted) stackmend.Step {

@@ -50,7 +50,7 @@ func TestRealHeaders(t *testing.T) {
 		"json":     {"-f", "qcow2", "-b", `json:{"driver":"raw","file":{"driver":"file","filename":"` + dir + `/base"}}`, "-F", "raw"},
 		"file":     {"-f", "qcow2", "-b", "file:" + dir + "/base", "-F", "raw"},
 		"data":     {"-f", "qcow2", "-o", "data_file=data.raw"},
-		"luks":     {secret, "-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", "-b", "base", "-F", "raw"},
+		"aes":      {secret, "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s", "-b", "base", "-F", "raw"},
 		"zstd":     {"-f", "qcow2", "-o", "compression_type=zstd", "-b", "base", "-F", "raw"},
 		"l2":       {"-f", "qcow2", "-o", "extended_l2=on", "-b", "base", "-F", "raw"},
 		"clusters": {"-f", "qcow2", "-o", "cluster_size=2M", "-b", "base", "-F", "raw"},
@@ -64,9 +64,33 @@ func TestRealHeaders(t *testing.T) {
 	}
 }
 
+// LUKS needs a machine on which qemu-img can measure how fast it is: it tries
+// some times, and on a busy one it gives up.
+func TestRealLUKS(t *testing.T) {
+	lab.Need(t, "qemu-img")
+	dir := t.TempDir()
+	qemuImg(t, dir, "create", "-q", "-f", "raw", "base", "4M")
+	args := []string{"--object=secret,id=s,data=x", "-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", "-b", "base", "-F", "raw"}
+	for range 20 {
+		cmd := exec.Command("qemu-img", append(append([]string{"create", "-q"}, args...), "luks", "4M")...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			realHeader(t, dir, "luks", args)
+			return
+		}
+		if !bytes.Contains(out, []byte("accurate CPU usage")) {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Skip("qemu-img cannot measure this busy machine, which it wants to before it encrypts")
+}
+
 func realHeader(t *testing.T, dir, name string, args []string) {
 	t.Helper()
-	qemuImg(t, dir, append(append([]string{"create", "-q"}, args...), name, "4M")...)
+	if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+		qemuImg(t, dir, append(append([]string{"create", "-q"}, args...), name, "4M")...)
+	}
 	var want struct {
 		Backing  string `json:"backing-filename"`
 		Format   string
