@@ -100,7 +100,11 @@ func pairVeths(hosts []Host) []Wire {
 					others = append(others, o)
 				}
 			}
-			if len(others) == 1 && (n.proven != "" || len(near) == 1) {
+			alone := 1
+			if at.self == at.peer {
+				alone = 2 // the other end is in the same list
+			}
+			if len(others) == 1 && (n.proven != "" || len(near) == alone) {
 				out = append(out, Wire{From: n.port, To: others[0].port, Source: "veth pair"})
 			}
 		}

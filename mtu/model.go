@@ -137,6 +137,7 @@ type Snapshot struct {
 	Wires    []Wire
 	Configs  []Config
 	Networks []Network
+	From     []Port   // judge only paths that begin here; empty: all
 	Unseen   []string // what could not be seen, for example a file
 }
 

@@ -37,6 +37,7 @@ type Hop struct {
 	Kind Kind
 	MTU  int
 	Tag  *Tag     // that it adds
+	VNI  int64    // of a tunnel; -1: chosen packet by packet
 	Adds int      // bytes that it adds to the packet: encapsulation, not tags
 	Also []string // other members of the bond, or other ports, not followed
 
@@ -263,7 +264,7 @@ func (k walk) members(bond *Link) {
 // whole: fragments are no path.
 func (k walk) tunnel(l *Link) {
 	add := l.Overhead() + tagBytes*len(k.tags)
-	k.hops[len(k.hops)-1].Adds = add
+	k.hops[len(k.hops)-1].Adds, k.hops[len(k.hops)-1].VNI = add, l.Tunnel.ID
 	k.adds += add
 	k.tags = nil
 	if l.Tunnel.External {
