@@ -46,7 +46,7 @@ func (j *judge) add(f stackmend.Finding) { j.findings = append(j.findings, f) }
 func (j *judge) subject() string {
 	switch n := len(j.s.Hosts); n {
 	case 0:
-		return "networks"
+		return "path"
 	case 1:
 		return j.s.Hosts[0].Name
 	default:
@@ -55,9 +55,9 @@ func (j *judge) subject() string {
 }
 
 func (j *judge) run() {
-	if len(j.s.Hosts) == 0 && len(j.s.Networks) == 0 {
+	if len(j.s.Hosts)+len(j.s.Networks)+len(j.s.Captures)+len(j.s.Probes) == 0 {
 		j.add(stackmend.Finding{Code: CodeNothingObserved, Status: stackmend.Unknown, Subject: "snapshot",
-			Message: "there are no links and no networks to judge"})
+			Message: "there are no links, networks, captures or probes to judge"})
 		return
 	}
 	for _, u := range j.s.Unseen {
@@ -75,6 +75,8 @@ func (j *judge) run() {
 		j.config(c)
 	}
 	j.networks()
+	j.trace()
+	j.probes()
 }
 
 func (j *judge) unseen(subject, what string) {

@@ -137,6 +137,8 @@ type Snapshot struct {
 	Wires    []Wire
 	Configs  []Config
 	Networks []Network
+	Captures []Capture // of pings, in the order in which a packet passes the points
+	Probes   []Report
 	From     []Port   // judge only paths that begin here; empty: all
 	Unseen   []string // what could not be seen, for example a file
 }

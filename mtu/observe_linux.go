@@ -108,12 +108,12 @@ func (n *Namespace) read(ctx context.Context, all []*Namespace) (Host, error) {
 		return Host{}, fmt.Errorf("mtu: %s: netlink: %w", n.Host, err)
 	}
 	defer nh.Close()
-	peers, err := n.peers(nh, all)
+	elsewhere, err := h.dump()
 	if err != nil {
-		h.Unseen = append(h.Unseen, fmt.Sprintf("which namespaces the veth pairs lead to: %v", err))
-	}
-	if h.Links, err = dumpLinks(peers); err != nil {
 		return Host{}, fmt.Errorf("mtu: %s: links: %w", n.Host, err)
+	}
+	if err := h.findPeers(nh, all, elsewhere); err != nil {
+		h.Unseen = append(h.Unseen, fmt.Sprintf("which namespaces the veth pairs lead to: %v", err))
 	}
 	if err := addAddresses(nh, h.Links); err != nil {
 		h.Unseen = append(h.Unseen, fmt.Sprintf("addresses, by which the links under tunnels are found: %v", err))
@@ -125,49 +125,62 @@ func (n *Namespace) read(ctx context.Context, all []*Namespace) (Host, error) {
 	return h, nil
 }
 
-// peers maps the kernel's namespace IDs, as they are in n, to hosts.
-func (n *Namespace) peers(nh *netlink.Handle, all []*Namespace) (map[int]string, error) {
-	out := map[int]string{}
+// findPeers turns the kernel's IDs of namespaces into hosts. The kernel gives
+// them out as it lists the links, so it is asked afterwards.
+func (h *Host) findPeers(nh *netlink.Handle, all []*Namespace, elsewhere map[int]int) error {
+	if len(elsewhere) == 0 {
+		return nil
+	}
+	hosts := map[int]string{}
 	for _, other := range all {
 		id, err := nh.GetNetNsIdByFd(int(other.ns))
 		if err != nil {
-			return out, err
+			return err
 		}
 		if id >= 0 {
-			out[id] = other.Host
+			hosts[id] = other.Host
 		}
 	}
-	return out, nil
+	for i := range h.Links {
+		if id, ok := elsewhere[i]; ok && h.Links[i].Kind == Veth {
+			h.Links[i].PeerHost = hosts[id]
+		}
+	}
+	return nil
 }
 
-// dumpLinks asks for all links in one request. It is netlink.LinkList with
-// the smallest and largest MTU, which that leaves out.
-func dumpLinks(peers map[int]string) ([]Link, error) {
+// dump asks for all links in one request. It is netlink.LinkList with the
+// smallest and largest MTU, which that leaves out. It returns the IDs of the
+// other namespaces by position.
+func (h *Host) dump() (elsewhere map[int]int, err error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	var out []Link
+	elsewhere = map[int]int{}
 	var bad error
-	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWLINK, func(m []byte) bool {
-		l, err := deserialize(m, peers)
+	err = req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWLINK, func(m []byte) bool {
+		l, id, err := deserialize(m)
 		if err != nil {
 			bad = err
 			return false
 		}
-		out = append(out, l)
+		if l.Elsewhere {
+			elsewhere[len(h.Links)] = id
+		}
+		h.Links = append(h.Links, l)
 		return true
 	})
-	return out, errors.Join(err, bad)
+	return elsewhere, errors.Join(err, bad)
 }
 
-func deserialize(m []byte, peers map[int]string) (Link, error) {
+func deserialize(m []byte) (Link, int, error) {
 	from, err := netlink.LinkDeserialize(&unix.NlMsghdr{Type: unix.RTM_NEWLINK}, m)
 	if err != nil {
-		return Link{}, err
+		return Link{}, 0, err
 	}
-	l := fromNetlink(from, peers)
+	l := fromNetlink(from)
 	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
 	if err != nil {
-		return Link{}, err
+		return Link{}, 0, err
 	}
 	for _, a := range attrs {
 		if len(a.Value) < 4 {
@@ -180,10 +193,10 @@ func deserialize(m []byte, peers map[int]string) (Link, error) {
 			l.MaxMTU = int(nl.NativeEndian().Uint32(a.Value))
 		}
 	}
-	return l, nil
+	return l, from.Attrs().NetNsID, nil
 }
 
-func fromNetlink(from netlink.Link, peers map[int]string) Link {
+func fromNetlink(from netlink.Link) Link {
 	a := from.Attrs()
 	l := Link{
 		Name: a.Name, Index: a.Index, Kind: Kind(from.Type()), MTU: a.MTU, Master: a.MasterIndex,
@@ -200,9 +213,6 @@ func fromNetlink(from netlink.Link, peers map[int]string) Link {
 		l.Kind = Tun
 	case l.Kind == Veth:
 		l.Peer = a.ParentIndex
-		if l.Elsewhere {
-			l.PeerHost = peers[a.NetNsID]
-		}
 	}
 	if l.Kind != Veth {
 		l.Parent = a.ParentIndex
@@ -226,10 +236,10 @@ func details(from netlink.Link, l *Link) {
 	case *netlink.Geneve:
 		l.Tunnel = Tunnel{Remote: addr(k.Remote), ID: int64(k.ID), External: k.FlowBased}
 	case *netlink.Gretap:
-		l.Tunnel = Tunnel{Local: addr(k.Local), Remote: addr(k.Remote), Key: k.OFlags&greKey != 0, Sum: k.OFlags&greSum != 0, External: k.FlowBased,
+		l.Tunnel = Tunnel{Local: addr(k.Local), Remote: addr(k.Remote), Key: k.OFlags&nl.GRE_KEY != 0, Sum: k.OFlags&nl.GRE_CSUM != 0, External: k.FlowBased,
 			EncapLimit: l.Kind == IP6GRETap}
 	case *netlink.Gretun:
-		l.Tunnel = Tunnel{Local: addr(k.Local), Remote: addr(k.Remote), Key: k.OFlags&greKey != 0, Sum: k.OFlags&greSum != 0, External: k.FlowBased,
+		l.Tunnel = Tunnel{Local: addr(k.Local), Remote: addr(k.Remote), Key: k.OFlags&nl.GRE_KEY != 0, Sum: k.OFlags&nl.GRE_CSUM != 0, External: k.FlowBased,
 			EncapLimit: l.Kind == IP6GRE}
 	case *netlink.Iptun:
 		l.Tunnel = Tunnel{Local: addr(k.Local), Remote: addr(k.Remote), External: k.FlowBased}
@@ -242,12 +252,6 @@ func details(from netlink.Link, l *Link) {
 		l.Tunnel.outer(l.Kind)
 	}
 }
-
-// include/uapi/linux/if_tunnel.h, in network byte order.
-const (
-	greSum = 0x0080
-	greKey = 0x0020
-)
 
 func vlanProtocol(p netlink.VlanProtocol) string {
 	if p == netlink.VLAN_PROTOCOL_8021AD {
