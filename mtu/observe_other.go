@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 )
 
 // A Namespace is a network namespace to read. There are none here.
@@ -26,3 +27,14 @@ func (n *Namespace) Close() error { return nil }
 
 // Observe returns an error compatible with errors.ErrUnsupported.
 func Observe(context.Context, ...*Namespace) ([]Host, error) { return nil, unsupported("netlink") }
+
+// Read returns an error compatible with errors.ErrUnsupported.
+func (n *Namespace) Read(context.Context) (Host, error) { return Host{}, unsupported("netlink") }
+
+// SetMTU returns an error compatible with errors.ErrUnsupported.
+func (n *Namespace) SetMTU(context.Context, int, string, int) error { return unsupported("netlink") }
+
+// Ways returns an error compatible with errors.ErrUnsupported.
+func (n *Namespace) Ways(context.Context, ...netip.Addr) ([]string, error) {
+	return nil, unsupported("netlink")
+}
