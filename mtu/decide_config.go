@@ -2,7 +2,9 @@ package mtu
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/stackmend/stackmend"
 )
@@ -48,6 +50,7 @@ func (j *judge) madeBy(host, link string) []stackmend.Evidence {
 }
 
 func (j *judge) config(c Config) {
+	j.nowhere(c)
 	for _, g := range j.of(c) {
 		for _, s := range c.VLANInterface {
 			j.vlanInterface(g, s, s.Value, stackmend.Fail, "nova puts every tenant's VLAN on it")
@@ -57,6 +60,26 @@ func (j *judge) config(c Config) {
 			j.physnetLink(g, c, m)
 		}
 		j.tunnelsOf(g, c)
+	}
+}
+
+// nowhere finds settings that name a link which no host that was seen has.
+func (j *judge) nowhere(c Config) {
+	hosts := j.of(c)
+	if len(hosts) == 0 {
+		return
+	}
+	names := map[string]Setting{}
+	for _, s := range c.VLANInterface {
+		names[s.Value] = s
+	}
+	for _, m := range c.Mappings {
+		names[m.Interface] = m.Setting
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !slices.ContainsFunc(hosts, func(g *graph) bool { return g.byName[name] != nil }) {
+			j.unseen(name, fmt.Sprintf("%s names a link that is in no network namespace that was seen", names[name]))
+		}
 	}
 }
 
@@ -98,11 +121,7 @@ func (j *judge) vlansOn(physnet string) (n int, known bool) {
 
 func (j *judge) vlanInterface(g *graph, s Setting, link string, status stackmend.Status, why string) {
 	l := g.byName[link]
-	if l == nil {
-		j.unseen(g.host.Name, fmt.Sprintf("%s names %s, which %s does not have, or which is in no network namespace that was seen", s, link, g.host.Name))
-		return
-	}
-	if l.Kind != VLAN {
+	if l == nil || l.Kind != VLAN {
 		return
 	}
 	base := l.Name

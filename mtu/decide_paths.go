@@ -28,6 +28,9 @@ func (j *judge) stacked() {
 		p := &j.paths[i]
 		for n := 1; n < len(p.Hops); n++ {
 			in, out := p.Hops[n-1], p.Hops[n]
+			if in.Up {
+				in, out = out, in
+			}
 			if in.Kind != VLAN || out.Kind != VLAN || in.Host != out.Host || in.Tag == nil || out.Tag == nil {
 				continue
 			}

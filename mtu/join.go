@@ -59,6 +59,9 @@ func (p Path) with(halves map[joint]*Path) Path {
 	}
 	up := slices.Clone(far.Hops)
 	slices.Reverse(up)
+	for i := range up {
+		up[i].Up = true
+	}
 	p.Hops = append(slices.Clip(p.Hops), up...)
 	for _, u := range far.Unknown {
 		if !slices.Contains(p.Unknown, u) {

@@ -36,7 +36,8 @@ type Hop struct {
 	Link string
 	Kind Kind
 	MTU  int
-	Tag  *Tag     // that it adds
+	Up   bool     // on the far side, where the packet goes up the stack
+	Tag  *Tag     // that it adds, or takes off on the way up
 	VNI  int64    // of a tunnel; -1: chosen packet by packet
 	Adds int      // bytes that it adds to the packet: encapsulation, not tags
 	Also []string // other members of the bond, or other ports, not followed
