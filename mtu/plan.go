@@ -165,9 +165,6 @@ func (d *draft) depth(l *Link, deep int) int {
 		most = d.depth(p, deep+1) + 1
 	}
 	for _, m := range d.g.ports[l.Index] {
-		if m.Kind == Veth && l.isBridge() || m == l {
-			continue
-		}
 		most = max(most, d.depth(m, deep+1)+1)
 	}
 	return most
