@@ -12,13 +12,13 @@ import (
 	"github.com/stackmend/stackmend"
 )
 
-// Read implements Links.
-func (n *Namespace) Read(ctx context.Context) (Host, error) {
-	hosts, err := Observe(ctx, n)
-	if err != nil {
-		return Host{}, err
-	}
-	return hosts[0], nil
+// Read implements Links. It leaves the offloads out, which no plan rests on.
+func (n *Namespace) Read(ctx context.Context) (h Host, err error) {
+	err = n.inside(func() (err error) {
+		h, err = n.read(ctx, nil)
+		return err
+	})
+	return h, err
 }
 
 // SetMTU implements Links. It needs CAP_NET_ADMIN.

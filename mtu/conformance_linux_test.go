@@ -107,9 +107,9 @@ func setMTU(n *Namespace, name string, mtu int) error {
 // await polls.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not in 30 seconds", what)
+			t.Fatalf("%s: not in two minutes", what)
 		}
 	}
 }

@@ -16,26 +16,29 @@ import (
 // carrier, and the confirmation.
 func (a *Applier) Guards() []stackmend.Guard {
 	return []stackmend.Guard{
-		a.guard("own-link", a.guardOwnLink),
-		a.guard("device-limits", a.guardLimits),
-		a.guard("other-links", a.guardOthers),
-		a.guard("bond-member", a.guardMember),
+		stackmend.GuardFunc("links", a.guardLinks),
 		stackmend.GuardFunc("confirm", a.guardConfirm),
 	}
 }
 
-// guard is asked about set-mtu steps with the links as they are now.
-func (a *Applier) guard(name string, f func(context.Context, stackmend.Request, *graph, *Link) (stackmend.Verdict, error)) stackmend.Guard {
-	return stackmend.GuardFunc(name, func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
-		if r.Step.Verb != VerbSetMTU {
-			return permit()
+// guardLinks asks what there is to ask about a set-mtu step, of one reading of
+// the links as they are now.
+func (a *Applier) guardLinks(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+	if r.Step.Verb != VerbSetMTU {
+		return permit()
+	}
+	g, l, err := a.look(ctx, r.Step)
+	if err != nil {
+		return stackmend.Verdict{Reason: "the links cannot be read"}, err
+	}
+	for _, ask := range []func(context.Context, stackmend.Request, *graph, *Link) (stackmend.Verdict, error){
+		a.guardOwnLink, a.guardLimits, a.guardOthers, a.guardMember,
+	} {
+		if v, err := ask(ctx, r, g, l); err != nil || v.Decision != stackmend.Permit {
+			return v, err
 		}
-		g, l, err := a.look(ctx, r.Step)
-		if err != nil {
-			return stackmend.Verdict{Reason: "the links cannot be read"}, err
-		}
-		return f(ctx, r, g, l)
-	})
+	}
+	return permit()
 }
 
 func permit() (stackmend.Verdict, error) {

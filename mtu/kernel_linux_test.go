@@ -94,7 +94,7 @@ func (l *lan) probe(from, method, to string, o ProbeOptions) Report {
 // moment to let frames through.
 func (l *lan) answers(from, to string) {
 	l.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		r := l.probe(from, "icmp", to, ProbeOptions{Min: 100, Max: 100, Packets: 10, Timeout: 300 * time.Millisecond})
 		if r.Heard >= 4 {
 			return

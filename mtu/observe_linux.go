@@ -89,7 +89,9 @@ func Observe(ctx context.Context, namespaces ...*Namespace) ([]Host, error) {
 		}
 		var h Host
 		err := n.inside(func() (err error) {
-			h, err = n.read(ctx, namespaces)
+			if h, err = n.read(ctx, namespaces); err == nil {
+				h.offloads()
+			}
 			return err
 		})
 		if err != nil {
@@ -118,11 +120,7 @@ func (n *Namespace) read(ctx context.Context, all []*Namespace) (Host, error) {
 	if err := addAddresses(nh, h.Links); err != nil {
 		h.Unseen = append(h.Unseen, fmt.Sprintf("addresses, by which the links under tunnels are found: %v", err))
 	}
-	if err := ctx.Err(); err != nil {
-		return Host{}, err
-	}
-	h.offloads()
-	return h, nil
+	return h, ctx.Err()
 }
 
 // findPeers turns the kernel's IDs of namespaces into hosts. The kernel gives

@@ -37,6 +37,11 @@ type Kernel struct {
 // /mnt/out, where it starts), and returns what it wrote and its exit status.
 // An error means that the guest ended without telling one.
 func (k Kernel) Run(ctx context.Context, dir string, argv ...string) (output []byte, status int, err error) {
+	for _, stale := range []string{"output", "rc"} {
+		if err := os.RemoveAll(filepath.Join(dir, stale)); err != nil {
+			return nil, 0, err
+		}
+	}
 	init := filepath.Join(dir, "init")
 	if err := os.WriteFile(init, []byte(k.script(dir, argv)), 0o755); err != nil {
 		return nil, 0, err
