@@ -24,22 +24,6 @@ func (s *Socket) Send(int, uint16) error { return unsupported("probe") }
 // Receive returns an error compatible with errors.ErrUnsupported.
 func (s *Socket) Receive(context.Context) (Answer, error) { return Answer{}, unsupported("probe") }
 
-// A SegmentReport is what became of single TCP segments.
-type SegmentReport struct {
-	Segments []Segments
-	MSS      int
-}
-
-// Segments is one size of segment.
-type Segments struct {
-	Size  int
-	Acked bool
-	Took  time.Duration
-}
-
-// Hangs reports that small segments are acknowledged and larger ones are not.
-func (r SegmentReport) Hangs() bool { return false }
-
 // ProbeTCP returns an error compatible with errors.ErrUnsupported.
 func ProbeTCP(context.Context, *net.TCPConn, time.Duration) (SegmentReport, error) {
 	return SegmentReport{}, unsupported("probe")

@@ -9,27 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A SegmentReport is what became of single TCP segments.
-type SegmentReport struct {
-	Segments []Segments
-	MSS      int // bytes of payload in the largest segment that the kernel would send
-}
-
-// Segments is one size of segment. The IP packet has 20 (IPv6: 40) bytes of
-// IP and at least 20 of TCP header more.
-type Segments struct {
-	Size  int
-	Acked bool
-	Took  time.Duration
-}
-
-// Hangs reports that small segments are acknowledged and larger ones are not:
-// the connection on which ls works and ps aux hangs.
-func (r SegmentReport) Hangs() bool {
-	n := len(r.Segments)
-	return n > 1 && r.Segments[0].Acked && !r.Segments[n-1].Acked
-}
-
 // ProbeTCP writes single segments of growing size to a connection, each as a
 // packet of its own, and sees whether they are acknowledged. A large write
 // would be handed to the device in one piece, which on virtual links passes
@@ -63,18 +42,6 @@ func ProbeTCP(ctx context.Context, c *net.TCPConn, wait time.Duration) (SegmentR
 		}
 	}
 	return r, nil
-}
-
-// segmentSizes grows to the largest in the steps of what usually makes the
-// difference: a tunnel, two tags, one tag.
-func segmentSizes(mss int) []int {
-	var out []int
-	for _, n := range []int{64, mss / 2, mss - 100, mss - 50, mss - 8, mss - 4, mss} {
-		if n > 0 && (len(out) == 0 || n > out[len(out)-1]) {
-			out = append(out, n)
-		}
-	}
-	return out
 }
 
 type tcpProbe struct {
