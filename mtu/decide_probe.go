@@ -58,3 +58,18 @@ func (r Report) evidence() []stackmend.Evidence {
 	}
 	return out
 }
+
+// String says in one line what was found.
+func (r Report) String() string {
+	if f, ok := r.finding(); ok {
+		return f.Message
+	}
+	what := fmt.Sprintf("packets of %d bytes to %s are answered", r.Largest, r.Target)
+	if r.Method == "tcp" {
+		what = fmt.Sprintf("segments of %d bytes to %s are acknowledged", r.Largest, r.Target)
+	}
+	if r.Own > 0 {
+		what += ", which is all that this host's own link takes"
+	}
+	return fmt.Sprintf("%s (%d of %d answered, %s)", what, r.Heard, r.Sent, r.Method)
+}

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
-	"os"
 	"time"
 
 	"golang.org/x/net/icmp"
@@ -23,6 +23,8 @@ type Socket struct {
 	raw    bool
 	id     uint16
 	buf    []byte
+
+	pending []Answer // read from the error queue and not yet received
 }
 
 // ListenProbe opens a socket that probes the path to an address. Method icmp
@@ -33,7 +35,11 @@ type Socket struct {
 //
 // The socket belongs to the network namespace of the calling thread.
 func ListenProbe(method string, to netip.AddrPort) (*Socket, error) {
-	s := &Socket{fd: -1, method: method, target: to, buf: make([]byte, 1<<16)}
+	return listenProbe(method, to, method == "icmp")
+}
+
+func listenProbe(method string, to netip.AddrPort, raw bool) (*Socket, error) {
+	s := &Socket{fd: -1, method: method, target: to, raw: raw, buf: make([]byte, 1<<16)}
 	if !to.IsValid() || method == "udp" && to.Port() == 0 {
 		return nil, fmt.Errorf("mtu: probe %s: no such target: %v", method, to)
 	}
@@ -61,10 +67,12 @@ func (s *Socket) open() (err error) {
 	case "udp":
 		s.fd, err = unix.Socket(family, unix.SOCK_DGRAM|flags, unix.IPPROTO_UDP)
 	case "icmp":
-		s.raw, s.id = true, uint16(os.Getpid())
-		s.fd, err = unix.Socket(family, unix.SOCK_RAW|flags, proto)
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-			s.raw = false
+		s.id = uint16(rand.Uint32()) // two probes of one process must not take each other's replies
+		if s.raw {
+			s.fd, err = unix.Socket(family, unix.SOCK_RAW|flags, proto)
+			s.raw = !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES)
+		}
+		if !s.raw {
 			s.fd, err = unix.Socket(family, unix.SOCK_DGRAM|flags, proto)
 		}
 	default:
@@ -127,23 +135,31 @@ func (s *Socket) Send(size int, seq uint16) error {
 			return err
 		}
 	}
-	for {
+	for try := 0; ; try++ {
 		err := unix.Send(s.fd, data, 0)
 		switch {
-		case errors.Is(err, unix.EMSGSIZE):
-			return &TooBigError{MTU: s.routeMTU()}
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENOBUFS):
-			// A pending error of an earlier packet, which is in the error
-			// queue too; or a queue of ours was full.
-			if errors.Is(err, unix.ENOBUFS) {
-				return nil // counts as lost
-			}
-			continue
-		case err != nil:
+		case err == nil, errors.Is(err, unix.ENOBUFS): // a queue of this host is full: it counts as lost
+			return nil
+		case errors.Is(err, unix.EMSGSIZE) && try >= maxPending:
+			return &TooBigError{MTU: s.ownMTU()}
+		case try >= 2*maxPending || !pendingError(err):
 			return fmt.Errorf("mtu: sending %d bytes to %v: %w", size, s.target.Addr(), err)
 		}
-		return nil
 	}
+}
+
+// maxPending is how often a send is tried again that failed with what may be
+// the error of an earlier packet: the kernel tells such an error once, and
+// keeps it in the error queue too.
+const maxPending = 3
+
+func pendingError(err error) bool {
+	for _, e := range []unix.Errno{unix.EMSGSIZE, unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EACCES, unix.ENOPROTOOPT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Socket) echo(seq uint16, data []byte) ([]byte, error) {
@@ -154,17 +170,20 @@ func (s *Socket) echo(seq uint16, data []byte) ([]byte, error) {
 	return m.Marshal(nil)
 }
 
-// routeMTU is what the kernel takes for the way to the target.
-func (s *Socket) routeMTU() int {
-	level, opt := unix.IPPROTO_IP, unix.IP_MTU
-	if s.v6() {
-		level, opt = unix.IPPROTO_IPV6, unix.IPV6_MTU
+// ownMTU is what this host's own link takes, as the kernel said when it
+// refused a packet. Messages of others that are read on the way are kept.
+func (s *Socket) ownMTU() (mtu int) {
+	for {
+		e, quoted, ok := s.errorQueue()
+		if !ok {
+			return mtu
+		}
+		if e.local {
+			mtu = int(e.info)
+		} else if a, ok := s.told(e, quoted); ok {
+			s.pending = append(s.pending, a)
+		}
 	}
-	n, err := unix.GetsockoptInt(s.fd, level, opt)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // Receive implements Prober.
@@ -228,28 +247,41 @@ func (s *Socket) reply(b []byte) (Answer, bool) {
 	return Answer{Seq: binary.BigEndian.Uint16(b[6:])}, true
 }
 
-// readError reads one message of a router, or of the target, from the
-// socket's error queue.
+// readError returns one message of a router, or of the target.
 func (s *Socket) readError() (Answer, bool) {
+	if len(s.pending) > 0 {
+		a := s.pending[0]
+		s.pending = s.pending[1:]
+		return a, true
+	}
+	e, quoted, ok := s.errorQueue()
+	if !ok || e.local {
+		return Answer{}, false
+	}
+	return s.told(e, quoted)
+}
+
+// errorQueue reads the next entry of the socket's error queue, and the packet
+// that it is about, as far as it is quoted.
+func (s *Socket) errorQueue() (e sockError, quoted []byte, ok bool) {
 	oob := make([]byte, 512)
 	n, oobn, _, _, err := unix.Recvmsg(s.fd, s.buf, oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 	if err != nil {
-		return Answer{}, false
+		return e, nil, false
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil {
-		return Answer{}, false
+		return e, nil, false
 	}
 	for _, m := range messages {
 		if e, ok := extendedError(m); ok {
-			return s.told(e, s.buf[:n])
+			return e, s.buf[:n], true
 		}
 	}
-	return Answer{}, false
+	return sockError{local: true}, nil, true // nothing that says anything
 }
 
-// told makes an answer of a message. quoted is the packet that it is about,
-// as far as it is quoted.
+// told makes an answer of a message.
 func (s *Socket) told(e sockError, quoted []byte) (Answer, bool) {
 	a := Answer{By: e.from, NoSeq: true}
 	at := 0

@@ -12,7 +12,8 @@ import (
 type sockError struct {
 	errno unix.Errno
 	info  uint32 // of EMSGSIZE: the MTU
-	from  string // who sent it; "this host" if the kernel itself
+	local bool   // this kernel's own refusal
+	from  string // who sent it
 }
 
 func extendedError(m unix.SocketControlMessage) (sockError, bool) {
@@ -25,7 +26,7 @@ func extendedError(m unix.SocketControlMessage) (sockError, bool) {
 	e := sockError{
 		errno: unix.Errno(binary.NativeEndian.Uint32(m.Data)),
 		info:  binary.NativeEndian.Uint32(m.Data[8:]),
-		from:  "this host",
+		local: m.Data[4] == unix.SO_EE_ORIGIN_LOCAL,
 	}
 	switch offender := m.Data[size:]; {
 	case v4 && len(offender) >= 8 && binary.NativeEndian.Uint16(offender) == unix.AF_INET:

@@ -93,7 +93,12 @@ func (t *tool) chosen(paths []mtu.Path) []mtu.Path {
 	return paths[:min(len(paths), most)]
 }
 
-func (t *tool) table(w io.Writer) { _ = mtu.WriteText(w, t.paths...) }
+func (t *tool) table(w io.Writer) {
+	_ = mtu.WriteText(w, t.paths...)
+	for _, r := range t.snapshot.Probes {
+		note(w, "%v\n", r)
+	}
+}
 
 func (t *tool) draw() error {
 	if t.svg == "" {
