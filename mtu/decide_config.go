@@ -146,11 +146,14 @@ func (j *judge) physnetLink(g *graph, c Config, m Mapping) {
 	if err != nil || want <= l.MTU {
 		return
 	}
-	j.configAbove(g, c, l, want, fmt.Sprintf("networks on %s get MTU %d", m.Physnet, want))
+	line := c.GlobalPhysnetMTU
+	if of, _ := c.physnetMTUs(); of[m.Physnet] == want {
+		line = c.PhysnetMTUs
+	}
+	j.configAbove(g, line, l, want, fmt.Sprintf("networks on %s get MTU %d", m.Physnet, want))
 }
 
-func (j *judge) configAbove(g *graph, c Config, l *Link, want int, what string) {
-	line := c.GlobalPhysnetMTU
+func (j *judge) configAbove(g *graph, line Setting, l *Link, want int, what string) {
 	message := fmt.Sprintf("%s, %s has %d", what, l.Name, l.MTU)
 	if line.Set() {
 		message += "; " + line.String()
@@ -199,7 +202,15 @@ func (j *judge) underlayMTU(g *graph, c Config, l, under *Link) {
 	if n, _ := c.PathMTU.number(0); n == 0 {
 		why += "; path_mtu is 0 or not set, which means that global_physnet_mtu is taken, not that there is no limit"
 	}
-	j.configAbove(g, c, under, inner+add, why)
+	j.configAbove(g, c.underlayLine(inner+add), under, inner+add, why)
+}
+
+// underlayLine is the setting that bounds the outer packets of tunnels.
+func (c *Config) underlayLine(outer int) Setting {
+	if n, _ := c.PathMTU.number(0); n == outer {
+		return c.PathMTU
+	}
+	return c.GlobalPhysnetMTU
 }
 
 func (j *judge) underlayVersion(g *graph, c Config, l *Link) {

@@ -3,6 +3,8 @@ package mtu
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -161,5 +163,41 @@ func TestKernelGuards(t *testing.T) {
 	s.mtu("cmp", "vnet0", 1506)
 	if _, err := s.run("cmp", p, true); !errors.Is(err, stackmend.ErrStale) {
 		t.Errorf("changed since the plan: %v", err)
+	}
+}
+
+// TestKernelTCP shows the hang that large writes hide: single segments.
+func TestKernelTCP(t *testing.T) {
+	inVLANKernel(t)
+	s := newSite(t, 1500, false, 20, 100)
+	s.answers("inst", "10.0.0.1:0")
+	var l net.Listener
+	s.in("ctl", func() (err error) {
+		l, err = net.Listen("tcp", "10.0.0.1:22")
+		return err
+	})
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+		}
+	}()
+	var c net.Conn
+	s.in("inst", func() (err error) {
+		c, err = net.Dial("tcp", "10.0.0.1:22")
+		return err
+	})
+	defer c.Close()
+	r, err := ProbeTCP(t.Context(), c.(*net.TCPConn), 3*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := r.Report("10.0.0.1:22")
+	if !r.Hangs() || report.Verdict != BlackHole || report.Largest != r.MSS-4 || report.Lost != r.MSS {
+		t.Errorf("%+v", r)
 	}
 }
