@@ -76,9 +76,9 @@ func drawText(b *bytes.Buffer, p Path) {
 		if marked[i] {
 			mark = ">>>"
 		}
-		fmt.Fprintf(b, "  %s %-16s mtu %-6d %-22s", mark, printable(h.Link), h.MTU, printable(h.label()))
+		fmt.Fprintf(b, "  %s %-16s mtu %-6d %s", mark, printable(h.Link), h.MTU, printable(h.label()))
 		if marked[i] && i == p.Limit {
-			fmt.Fprintf(b, " %d fit: %s", h.Fits, printable(h.Why))
+			fmt.Fprintf(b, ": %d fit: %s", h.Fits, printable(h.Why))
 		}
 		b.WriteByte('\n')
 	}
