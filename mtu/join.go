@@ -24,6 +24,9 @@ func tagList(tags []Tag) string {
 // join continues paths that arrive at a port of another host that was seen,
 // with the stack there that takes the same tags.
 func join(paths []Path) {
+	if !slices.ContainsFunc(paths, func(p Path) bool { return p.arrived != (Port{}) }) {
+		return
+	}
 	halves := map[joint]*Path{}
 	for i := range paths {
 		p := &paths[i]

@@ -110,7 +110,8 @@ type walk struct {
 // from returns the paths that begin at l.
 func (g *graph) from(l *Link, w wiring) []Path {
 	var out []Path
-	k := walk{g: g, w: w, out: &out}
+	const usual = 8 // links between a packet and the wire
+	k := walk{g: g, w: w, out: &out, hops: make([]Hop, 0, usual), links: make([]*Link, 0, usual)}
 	k.enter(l)
 	return out
 }
@@ -207,7 +208,10 @@ func (k walk) bridge(bridge, from *Link) {
 		return
 	}
 	for _, p := range ways[:min(len(ways), maxBranches)] {
-		b := k.branch()
+		b := k
+		if len(ways) > 1 {
+			b = k.branch()
+		}
 		if len(ways) > maxBranches {
 			b.unknown = append(b.unknown, fmt.Sprintf("%s has more than %d ways out, the others were not followed", bridge.Name, maxBranches))
 		}
