@@ -298,8 +298,8 @@ func (s *search) again() []int {
 // five rounds.
 const perRound = 5
 
-// between splits what is left. The smallest size that vanished is sent once
-// more: it may have been bad luck.
+// between splits what is left. Where packets are lost, the smallest size that
+// vanished is sent once more: it may have been bad luck.
 func (s *search) between(low, high int) []int {
 	if s.budget <= 5 {
 		return s.confirm(low, high)
@@ -309,7 +309,7 @@ func (s *search) between(low, high int) []int {
 	for i := 1; i <= k; i++ {
 		out = append(out, low+(high-low)*i/(k+1))
 	}
-	if high <= s.top() && !s.vanished(high) {
+	if s.loss().Lost > 0 && high <= s.top() && !s.vanished(high) {
 		out = append(out, high)
 	}
 	return slices.Compact(out)
