@@ -1,0 +1,42 @@
+package mtu
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/stackmend/stackmend/internal/lab"
+)
+
+// BenchmarkObserve compares reading over netlink with its yardstick, the
+// command that people use.
+func BenchmarkObserve(b *testing.B) {
+	lab.Need(b, "ip")
+	l := newLAN(b, "h")
+	const pairs = 1000
+	l.do("h", func(h *netlink.Handle) error {
+		for i := range pairs {
+			v := netlink.NewVeth(netlink.LinkAttrs{Name: fmt.Sprintf("a%d", i)})
+			v.PeerName = fmt.Sprintf("b%d", i)
+			if err := h.LinkAdd(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	b.Run("ip -d -j link", func(b *testing.B) {
+		for b.Loop() {
+			l.in("h", func() error { return exec.Command("ip", "-d", "-j", "link").Run() })
+		}
+	})
+	b.Run("Observe", func(b *testing.B) {
+		for b.Loop() {
+			if h, err := Observe(context.Background(), l.ns["h"]); err != nil || len(h[0].Links) != 2*pairs+1 {
+				b.Fatal(err)
+			}
+		}
+	})
+}
