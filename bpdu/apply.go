@@ -84,7 +84,7 @@ func split(list string) []string {
 	if list == "" {
 		return nil
 	}
-	taps := strings.Split(list, ",")
+	taps := strings.Fields(list)
 	slices.Sort(taps)
 	return slices.Compact(taps)
 }

@@ -124,7 +124,11 @@ func (n *namespace) bridge(name string, ports ...netlink.Link) netlink.Link {
 // tap makes a device as an instance has it, which nobody has opened.
 func (n *namespace) tap(name string) netlink.Link {
 	n.t.Helper()
-	n.must(n.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP, Flags: netlink.TUNTAP_DEFAULTS}))
+	var err error
+	n.in(func() { // an ioctl: the thread's namespace counts
+		err = netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TAP, Flags: netlink.TUNTAP_DEFAULTS})
+	})
+	n.must(err)
 	return n.up(name)
 }
 

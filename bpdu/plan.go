@@ -81,7 +81,7 @@ func (s *Snapshot) steps(p *stackmend.Plan, want []string, sel Selection) {
 		return
 	}
 	step := stackmend.Step{Verb: VerbProtect, Target: "nft netdev " + TableName, Timeout: time.Minute,
-		Args:    map[string]string{"taps": strings.Join(want, ","), "before": strings.Join(have, ",")},
+		Args:    map[string]string{"taps": strings.Join(want, " "), "before": strings.Join(have, " ")},
 		Assumes: s.Host.assumes(want),
 		Cost:    stackmend.Cost{Instances: int64(len(want))},
 		Reason:  fmt.Sprintf("BPDUs that come in by %s are dropped and counted; %d taps before", count(want), len(have)),

@@ -27,6 +27,9 @@ const (
 	seenTimeout = 24 * time.Hour
 )
 
+// socketBuffer holds a transaction of some ten thousand taps, in bytes.
+const socketBuffer = 32 << 20
+
 // groups are the addresses that BPDUs go to: the bridge group address of IEEE
 // 802.1D, the provider bridge group address of 802.1ad, and that of PVST+.
 // LACP (01:80:c2:00:00:02) and LLDP (..:0e) are not among them.
@@ -34,10 +37,14 @@ func groups() []string {
 	return []string{"01:80:c2:00:00:00", "01:80:c2:00:00:08", "01:00:0c:cc:cc:cd"}
 }
 
+// nft opens a connection, which the caller closes.
 func (k Kernel) nft() (*nftables.Conn, error) {
-	c, err := nftables.New(nftables.WithNetNSFd(k.NetNS))
+	c, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(k.NetNS), nftables.WithSockOptions(func(s *netlink.Conn) error {
+		// A transaction is one message, and the kernel answers each part of it.
+		return errors.Join(s.SetWriteBuffer(socketBuffer), s.SetReadBuffer(socketBuffer))
+	}))
 	if err != nil {
-		return nil, fmt.Errorf("bpdu: nftables: %w", err)
+		return nil, fmt.Errorf("bpdu: nftables: %w", explain(err))
 	}
 	return c, nil
 }
@@ -55,6 +62,7 @@ func (k Kernel) replace(was *Table, taps []string) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = c.CloseLasting() }()
 	switch {
 	case len(taps) == 0 && was == nil:
 		return nil
@@ -174,6 +182,7 @@ func (k Kernel) table() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = c.CloseLasting() }()
 	tables, err := c.ListTablesOfFamily(nftables.TableFamilyNetdev)
 	if err != nil {
 		return nil, explain(err)
@@ -394,6 +403,7 @@ func (k Kernel) others() ([]OtherTable, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = c.CloseLasting() }()
 	var out []OtherTable
 	for family, name := range map[nftables.TableFamily]string{nftables.TableFamilyNetdev: "netdev", nftables.TableFamilyBridge: "bridge"} {
 		chains, err := c.ListChainsOfTableFamily(family)
