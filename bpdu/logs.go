@@ -142,7 +142,9 @@ func (e *Event) head(clock *logtail.Clock, text []byte) bool {
 		text = []byte(rest)
 		switch n, kind := classify(word); kind {
 		case stranger:
-			return false
+			if e.Vendor != DellOS { // which has much before its message
+				return false
+			}
 		case aName:
 			names = append(names, n)
 		}
