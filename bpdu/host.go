@@ -1,6 +1,7 @@
 package bpdu
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -145,4 +146,18 @@ func (t *Table) names() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Filtered says in a few words whether a tap is filtered by our table.
+func (h *Host) Filtered(tap string) string {
+	f, ok := h.Table.filter(tap)
+	switch {
+	case len(h.Unseen) > 0 && h.Table == nil:
+		return "not known"
+	case !ok:
+		return "not filtered"
+	case f.Fault != "":
+		return "not filtered: " + f.Fault
+	}
+	return fmt.Sprintf("filtered, %d BPDUs dropped", f.Packets)
 }
