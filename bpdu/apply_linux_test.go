@@ -3,7 +3,6 @@ package bpdu
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/internal/appliertest"
 	"github.com/stackmend/stackmend/internal/lab"
-	"github.com/vishvananda/netlink"
+	"github.com/stackmend/stackmend/internal/lab/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,8 +50,8 @@ func TestFilter(t *testing.T) {
 	lab.Need(t, "nft", "ebtables")
 	r := newRig(t)
 	r.nft(theirs)
-	r.run("ebtables", "-A", "FORWARD", "-s", "02:00:00:00:00:03", "-j", "DROP")
-	others := r.run("nft", "list", "ruleset")
+	r.Run("ebtables", "-A", "FORWARD", "-s", "02:00:00:00:00:03", "-j", "DROP")
+	others := r.Run("nft", "list", "ruleset")
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
 		n := 0
@@ -75,7 +74,7 @@ func TestFilter(t *testing.T) {
 		r.apply(Selection{Taps: []string{"tap2"}, Remove: true})
 		r.apply(Selection{All: true, Remove: true})
 	}
-	if got := r.run("nft", "list", "ruleset"); got != others {
+	if got := r.Run("nft", "list", "ruleset"); got != others {
 		t.Errorf("after removal (-before +after):\n%s", cmp.Diff(others, got))
 	}
 	r.apply(Selection{Taps: []string{"tap1"}})
@@ -108,9 +107,6 @@ func TestFilter(t *testing.T) {
 // exactly so many.
 func (r *rig) arrived(t *testing.T, name string, want int) bool {
 	t.Helper()
-	l, err := r.LinkByName("wire0")
-	r.must(err)
-	_ = l
 	got := 0
 	buf := make([]byte, 2048)
 	r.must(unix.SetsockoptTimeval(r.uplink.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}))
@@ -260,21 +256,10 @@ func TestPlanRefuses(t *testing.T) {
 // name, so that another process can come to it.
 func TestApplier(t *testing.T) {
 	lab.Need(t, "ip", "nft")
-	if os.Geteuid() != 0 {
-		lab.Without(t, "not root")
-	}
 	open := func(t testing.TB, dir string) (*namespace, appliertest.World) {
-		fd, err := unix.Open(filepath.Join(dir, "netns"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { unix.Close(fd) })
-		n := &namespace{t: t, fd: fd, Kernel: Kernel{NetNS: fd}}
-		n.in(func() { n.Handle, err = netlink.NewHandle(unix.NETLINK_ROUTE) })
-		n.must(err)
-		t.Cleanup(n.Handle.Close)
+		n := within(netns.Open(t, filepath.Join(dir, "netns")))
 		return n, appliertest.World{Applier: NewApplier(n.Kernel),
-			Look: func() (string, error) { return n.run("nft", "-s", "list", "ruleset"), nil },
+			Look: func() (string, error) { return n.Run("nft", "-s", "list", "ruleset"), nil },
 			Spoil: func() error { // the same name, and another device
 				l, err := n.LinkByName("tap1")
 				if err != nil {
@@ -290,26 +275,17 @@ func TestApplier(t *testing.T) {
 	appliertest.Run(t, appliertest.Suite{
 		Open: func(t testing.TB, dir string) appliertest.World { _, w := open(t, dir); return w },
 		New: func(t testing.TB, dir string) appliertest.World {
-			r := newNamespace(t)
-			bind(t, r, filepath.Join(dir, "netns"))
+			netns.New(t).Bind(filepath.Join(dir, "netns"))
 			n, w := open(t, dir)
 			up, _ := n.veth("up0", "wire0")
 			n.bridge("br0", n.tap("tap1"), n.tap("tap2"), up)
-			n.run("nft", `table netdev theirs { chain c { type filter hook ingress device "tap1" priority 0; }; }`)
+			n.Run("nft", `table netdev theirs { chain c { type filter hook ingress device "tap1" priority 0; }; }`)
 			w.Plan = n.plan(Selection{Taps: []string{"tap1"}})
 			w.Hostile = func() error { // somebody else's table of our name
-				n.run("nft", "table netdev stackmend_bpdu { set mine { type ether_addr; }; }")
+				n.Run("nft", "table netdev stackmend_bpdu { set mine { type ether_addr; }; }")
 				return nil
 			}
 			return w
 		},
 	})
-}
-
-// bind gives a namespace a name, until the test ends.
-func bind(t testing.TB, n *namespace, path string) {
-	t.Helper()
-	n.must(os.WriteFile(path, nil, 0o600))
-	n.must(unix.Mount(fmt.Sprintf("/proc/self/fd/%d", n.fd), path, "", unix.MS_BIND, ""))
-	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
 }

@@ -42,11 +42,11 @@ func TestProtections(t *testing.T) {
 			r.nft(`table netdev theirs { chain c { type filter hook egress device "up0" priority 0; ether daddr ` + bpduGroups + ` drop; }; }`)
 		}},
 		{name: "multicast flood of the uplink off", uplink: "", inst2: stp + " " + odd + " " + pvst, protect: func(r *rig) {
-			r.run("bridge", "link", "set", "dev", "up0", "mcast_flood", "off")
+			r.Run("bridge", "link", "set", "dev", "up0", "mcast_flood", "off")
 		}},
 		{name: "ebtables forward of the bridge group", uplink: pvst, protect: func(r *rig) {
 			lab.Need(r.t, "ebtables")
-			r.run("ebtables", "-A", "FORWARD", "-d", "BGA", "-j", "DROP")
+			r.Run("ebtables", "-A", "FORWARD", "-d", "BGA", "-j", "DROP")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

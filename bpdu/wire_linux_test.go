@@ -69,7 +69,7 @@ func (n *namespace) wire(device string) *wire {
 	w := &wire{t: n.t}
 	l, err := n.LinkByName(device)
 	n.must(err)
-	n.in(func() {
+	n.must(n.In(func() error {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(bigEndian(unix.ETH_P_ALL)))
 		if err == nil {
 			w.fd = fd
@@ -77,8 +77,8 @@ func (n *namespace) wire(device string) *wire {
 				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20}),
 				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20))
 		}
-		n.must(err)
-	})
+		return err
+	}))
 	n.t.Cleanup(func() { unix.Close(w.fd) })
 	return w
 }
@@ -143,7 +143,7 @@ func newRig(t testing.TB) *rig {
 
 // stp turns the kernel's spanning tree on, and waits until the ports forward.
 func (r *rig) stp() {
-	r.run("ip", "link", "set", "br0", "type", "bridge", "forward_delay", "200", "stp_state", "1")
+	r.Run("ip", "link", "set", "br0", "type", "bridge", "forward_delay", "200", "stp_state", "1")
 	r.wait("ports forward", func() bool {
 		h, err := r.Observe(r.t.Context())
 		r.must(err)
@@ -169,7 +169,7 @@ func (r *rig) guard() {
 // nft loads rules of somebody else.
 func (r *rig) nft(rules string) {
 	r.t.Helper()
-	r.run("nft", rules)
+	r.Run("nft", rules)
 }
 
 const bpduGroups = "{ 01:80:c2:00:00:00, 01:80:c2:00:00:08, 01:00:0c:cc:cc:cd }"
