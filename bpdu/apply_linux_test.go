@@ -179,6 +179,15 @@ func TestTapsComeAndGo(t *testing.T) {
 	if p := r.plan(Selection{All: true}); len(p.Steps) != 0 {
 		t.Errorf("planned again: %v", p.Steps)
 	}
+	for _, name := range []string{"tap1", "tap3"} {
+		l, err := r.LinkByName(name)
+		r.must(err)
+		r.must(r.LinkDel(l))
+	}
+	r.apply(Selection{All: true})
+	if table, err = r.table(); err != nil || table != nil {
+		t.Errorf("all taps are gone, and there is %+v %v", table, err)
+	}
 }
 
 // A thousand taps go into one transaction.

@@ -98,6 +98,9 @@ func (c *Cloud) ReadPorts(r io.Reader) error {
 		c.Ports = append(c.Ports, q)
 	}
 	c.more(page.Links, "ports")
+	if len(page.Ports) > 0 && !slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Host != "" }) {
+		c.Unseen = append(c.Unseen, "hosts of ports, and perhaps ports of other projects: the list looks as if made without the admin role")
+	}
 	return nil
 }
 

@@ -22,6 +22,7 @@ func Check(s *Snapshot) stackmend.Result {
 	}
 	r.Findings = append(r.Findings, s.cascades(incidents)...)
 	r.Findings = append(r.Findings, s.bonds()...)
+	r.Findings = append(r.Findings, s.bridges()...)
 	r.Findings = append(r.Findings, s.talkers()...)
 	r.Findings = append(r.Findings, s.taps()...)
 	r.Findings = append(r.Findings, s.notApplicable()...)

@@ -55,6 +55,23 @@ func (s *Snapshot) bondDown(b Link, members []Link) stackmend.Finding {
 	return f
 }
 
+// bridges finds bridges of the host that send BPDUs to an uplink themselves.
+func (s *Snapshot) bridges() []stackmend.Finding {
+	if s.Host == nil {
+		return nil
+	}
+	var out []stackmend.Finding
+	for _, b := range s.Host.Links {
+		if up := s.Host.reach(b); b.Kind == "bridge" && b.STP && len(up) > 0 {
+			out = append(out, stackmend.Finding{Code: CodeSource, Status: stackmend.Warn, Subject: s.Subject + " " + b.Name, Confidence: stackmend.High,
+				Message:  fmt.Sprintf("spanning tree of the bridge is on: the host itself sends BPDUs to %s, whatever is filtered at taps", strings.Join(up, ", ")),
+				Fix:      "ip link set " + b.Name + " type bridge stp_state 0, and in the network's configuration",
+				Evidence: []stackmend.Evidence{{Source: b.Name, Value: "spanning tree on"}}})
+		}
+	}
+	return out
+}
+
 // talkers are the sources that were heard or counted on this host.
 func (s *Snapshot) talkers() []stackmend.Finding {
 	var out []stackmend.Finding

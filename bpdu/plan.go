@@ -169,7 +169,7 @@ func (s *Snapshot) selected(p *stackmend.Plan, sel Selection) []string {
 			out = append(out, l.Name)
 		}
 	}
-	if len(out) == 0 && !sel.Remove {
+	if len(out) == 0 && !sel.Remove && len(s.Host.Table.names()) == 0 {
 		p.Refusals = append(p.Refusals, "no tap is in a bridge with an uplink: there is nothing to filter")
 	}
 	return out

@@ -98,8 +98,11 @@ func TestGuardWithSTP(t *testing.T) {
 	})
 	h, err := r.Observe(t.Context())
 	r.must(err)
-	f := Check(&Snapshot{Subject: "node", Host: h}).Findings
-	if len(f) == 0 || f[0].Code != CodeTapUnprotected || !strings.Contains(f[0].Message, "cuts the instance off") {
+	f := findings(&Snapshot{Subject: "node", Host: h}, CodeTapUnprotected)
+	if own := findings(&Snapshot{Subject: "node", Host: h}, CodeSource); len(own) != 1 || !strings.Contains(own[0].Message, "host itself sends") {
+		t.Errorf("findings: %+v", own)
+	}
+	if len(f) == 0 || !strings.Contains(f[0].Message, "cuts the instance off") {
 		t.Errorf("findings: %+v", f)
 	}
 }

@@ -3,6 +3,7 @@
 // instances before they reach an uplink.
 //
 //	bpdu -syslog /var/log/switches.log -ports ports.json -servers servers.json
+//	bpdu -syslog /var/log/switches.log -os-cloud admin
 //	bpdu                                   # this host: bonds, bridges, taps
 //	bpdu -capture 10s                      # and who sends BPDUs just now
 //	bpdu -protect all -allow tap1,tap2     # a dry run

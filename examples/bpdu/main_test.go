@@ -52,6 +52,7 @@ func TestUsage(t *testing.T) {
 		{"-syslog /nonexistent/x.log", 64},
 		{"-syslog " + data + "switches.log -zone Nowhere/Land", 64},
 		{"-remove", 64},
+		{"-os-cloud x -ports y", 64},
 		{"-no-such-flag", 64},
 		{"-syslog " + data + "switches.log -ports " + broken, 3},
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/bpdu"
+	"github.com/stackmend/stackmend/bpdu/openstack"
 	"github.com/stackmend/stackmend/examples/cli"
 )
 
@@ -20,7 +21,8 @@ import (
 type settings struct {
 	kernel                   bpdu.Kernel
 	syslog, ports, servers   cli.List
-	zone, name               string
+	zone, name, cloud        string
+	getenv                   func(string) string
 	protect, allow           string
 	remove, watch, lookAtAll bool
 	capture                  time.Duration
@@ -30,7 +32,7 @@ type settings struct {
 func tool() cli.Tool { return toolOn(bpdu.Kernel{}) }
 
 func toolOn(k bpdu.Kernel) cli.Tool {
-	s := &settings{kernel: k}
+	s := &settings{kernel: k, getenv: os.Getenv}
 	return cli.Tool{
 		Name:  "bpdu",
 		Brief: "find and filter the instances whose BPDUs take a compute node off the network",
@@ -50,6 +52,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.name, "switch", "", "`NAME` of the switch where the log does not say it")
 	f.Var(&s.ports, "ports", "`FILE` with the JSON of GET /v2.0/ports; may be repeated, one for each page")
 	f.Var(&s.servers, "servers", "`FILE` with the JSON of GET /servers/detail?all_tenants=1; may be repeated")
+	f.StringVar(&s.cloud, "os-cloud", "", "ask the APIs of cloud `NAME` of clouds.yaml, as an administrator")
 	f.StringVar(&s.protect, "protect", "", "filter the BPDUs of these `TAPS`, by comma, or all")
 	f.StringVar(&s.allow, "allow", "", "do not filter these: `LIST` of taps, MACs, port or instance IDs, by comma")
 	f.BoolVar(&s.remove, "remove", false, "remove the filters of the taps in -protect")
@@ -109,8 +112,19 @@ func (s *settings) readLog(ctx context.Context, path string, o bpdu.LogOptions) 
 	return log, err
 }
 
-func (s *settings) readCloud(context.Context) error {
-	if len(s.ports)+len(s.servers) == 0 {
+func (s *settings) readCloud(ctx context.Context) (err error) {
+	files := len(s.ports)+len(s.servers) > 0
+	switch {
+	case s.cloud != "" && files:
+		return cli.Usage("-os-cloud and -ports, -servers exclude each other")
+	case s.cloud != "":
+		clients, err := openstack.Login(ctx, s.cloud, s.getenv)
+		if err != nil {
+			return err
+		}
+		s.snapshot.Cloud, err = openstack.Read(ctx, clients)
+		return err
+	case !files:
 		return nil
 	}
 	s.snapshot.Cloud = &bpdu.Cloud{}
