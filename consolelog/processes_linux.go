@@ -27,10 +27,11 @@ func readProcesses(ctx context.Context, proc string, wanted map[fileID]bool) (pr
 	if err != nil {
 		return out, err
 	}
+	self, _ := os.Readlink(filepath.Join(proc, "self")) // what bounds a log has it open as well
 	home, _ := os.Readlink(filepath.Join(proc, "self/ns/mnt"))
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil {
+		if err != nil || name == self {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -132,26 +131,6 @@ func (sc *scanner) log(folder, name string, st *unix.Stat_t) Log {
 		Dev: st.Dev, Ino: st.Ino, Links: uint64(st.Nlink), Size: st.Size, Allocated: st.Blocks * 512,
 		Modified: time.Unix(st.Mtim.Unix()),
 	}
-}
-
-// isLog reports whether nova or virtlogd call a console's log so, or the
-// caller does.
-func isLog(name string, patterns []string) bool {
-	if rest, ok := strings.CutPrefix(name, "console.log"); ok && (rest == "" || rotated(rest)) {
-		return true
-	}
-	for _, p := range patterns {
-		if ok, _ := path.Match(p, name); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// rotated reports whether text is .0, .1 and so on.
-func rotated(text string) bool {
-	digits, ok := strings.CutPrefix(text, ".")
-	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // mode is what kind of file it is, and its permissions.

@@ -208,10 +208,24 @@ func lastBytes(f *os.File, n int64) ([]byte, error) {
 		out = append(withoutNUL(b), out...)
 		end = start
 	}
-	if after, err := f.Stat(); err != nil || after.Size() < info.Size() {
-		return nil, errors.Join(errShort, err)
+	if err := unshrunk(f, info.Size(), max(first, end)); err != nil {
+		return nil, err
 	}
 	return out[max(0, int64(len(out))-n):], nil
+}
+
+// unshrunk says whether what was read from start on, of a file of that size,
+// was there all the time: a bound that came in between would leave a gap.
+func unshrunk(f *os.File, size, start int64) error {
+	after, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	hole, err := leadingHole(f)
+	if err == nil && (after.Size() < size || hole > start) {
+		return errShort
+	}
+	return err
 }
 
 func withoutNUL(b []byte) []byte {
