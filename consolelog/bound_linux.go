@@ -152,7 +152,19 @@ func (b bound) verify() error {
 	if e.held() > b.limit || b.method == Collapse && e.hole > align {
 		return fmt.Errorf("%w: it holds %d bytes, after a hole of %d", stackmend.ErrNotDone, e.held(), e.hole)
 	}
-	return nil
+	return b.noted(f)
+}
+
+// noted says whether the archive knows of all that was removed.
+func (b bound) noted(f *os.File) error {
+	if !b.archive || b.method == Rename {
+		return nil
+	}
+	open, err := b.pending(f)
+	if err == nil && len(open) > 0 {
+		return fmt.Errorf("%w: %s is archived, and it is not noted that it was removed", stackmend.ErrNotDone, open[0].Archive())
+	}
+	return err
 }
 
 // extent is where the data of a log lie. What is written while one looks may

@@ -191,3 +191,5 @@ func observe(t testing.TB, src consolelog.Source) *consolelog.Snapshot {
 
 // pause is the time between two looks of somebody who looks often.
 func pause() <-chan time.Time { return time.After(3 * time.Millisecond) }
+
+func now() time.Time { return time.Now() }

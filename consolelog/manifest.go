@@ -15,7 +15,8 @@ import (
 )
 
 // A Manifest says what one file of the archive holds. It lies beside that
-// file, and says .json where that says .zst.
+// file, NAME.zst, as NAME.STATE.json: what was removed from the log is told by
+// a rename.
 type Manifest struct {
 	Schema     int       `json:"schema"`
 	Log        string    `json:"log"`
@@ -27,9 +28,9 @@ type Manifest struct {
 	SHA256     string    `json:"sha256"` // of the compressed file
 	Marks      []Mark    `json:"marks"`
 	Created    time.Time `json:"created"`
-	State      string    `json:"state"`
+	State      string    `json:"-"` // from its name
 
-	path string
+	base string // its path without .STATE.json
 }
 
 // A Mark is the hash of a small part of the range, by which it is known again.
@@ -110,22 +111,35 @@ func (m *Manifest) sane() error {
 			return errors.New("a mark lies outside of the range")
 		}
 	}
-	switch m.State {
-	case Archived, Removed, Superseded:
-		return nil
-	}
-	return fmt.Errorf("unknown state %q", m.State)
+	return nil
 }
+
+// split takes the state off a manifest's path.
+func split(path string) (base, state string, ok bool) {
+	for _, state := range []string{Archived, Removed, Superseded} {
+		if base, ok := strings.CutSuffix(path, "."+state+".json"); ok {
+			return base, state, true
+		}
+	}
+	return "", "", false
+}
+
+// Archive is the file that the manifest is of.
+func (m *Manifest) Archive() string { return m.base + ".zst" }
 
 // ReadManifest reads one manifest. The error is compatible with
 // errors.Is(err, fs.ErrNotExist) if there is none.
 func ReadManifest(path string) (*Manifest, error) {
+	base, state, ok := split(path)
+	if !ok {
+		return nil, fmt.Errorf("consolelog: %s is not the name of a manifest", path)
+	}
 	f, err := openLog(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	m := &Manifest{path: path}
+	m := &Manifest{State: state, base: base}
 	if err = json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(m); err == nil {
 		err = m.sane()
 	}
@@ -135,16 +149,15 @@ func ReadManifest(path string) (*Manifest, error) {
 	return m, nil
 }
 
-// write puts the manifest in its place at once, and on disk.
+func (m *Manifest) path() string { return m.base + "." + m.State + ".json" }
+
+// write puts a new manifest in its place at once, and on disk.
 func (m *Manifest) write() error {
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := m.path + ".partial"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	tmp := m.path() + ".partial"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -153,19 +166,24 @@ func (m *Manifest) write() error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	if err := os.Rename(tmp, m.path); err != nil {
+	if err := os.Rename(tmp, m.path()); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(m.path))
+	return syncFolder(filepath.Dir(m.base))
 }
 
+// set notes another state, on disk.
 func (m *Manifest) set(state string) error {
+	before := m.path()
 	m.State = state
-	return m.write()
+	if err := os.Rename(before, m.path()); err != nil {
+		return fmt.Errorf("consolelog: archive: %w", err)
+	}
+	return syncFolder(filepath.Dir(m.base))
 }
 
-// manifests reads those of one file of the host that are in this state.
-func manifests(folder string, id fileID, state string) ([]*Manifest, error) {
+// pending reads the manifests of what is archived and may still be in the log.
+func pending(folder string, id fileID) ([]*Manifest, error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -175,14 +193,14 @@ func manifests(folder string, id fileID, state string) ([]*Manifest, error) {
 	}
 	var out []*Manifest
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") {
+		if _, state, ok := split(e.Name()); !ok || state != Archived {
 			continue
 		}
 		m, err := ReadManifest(filepath.Join(folder, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		if m.Device == id.dev && m.Inode == id.ino && m.State == state {
+		if m.Device == id.dev && m.Inode == id.ino {
 			out = append(out, m)
 		}
 	}

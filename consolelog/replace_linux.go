@@ -70,7 +70,7 @@ func (c *cutter) replace(ctx context.Context, log *os.File) error {
 
 // archived archives a range, if a run that was killed has not.
 func (c *cutter) archived(ctx context.Context, from, to int64) (*Manifest, error) {
-	open, err := c.pending()
+	open, err := c.pending(c.f)
 	if err != nil {
 		return nil, err
 	}

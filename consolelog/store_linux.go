@@ -34,7 +34,7 @@ func (c *cutter) store(ctx context.Context, from, to int64) (*Manifest, error) {
 	now := time.Now().UTC()
 	base := filepath.Join(folder, c.name+"-"+now.Format("20060102T150405.000000000Z"))
 	m := &Manifest{Schema: manifestSchema, Log: c.step.Target, Device: st.Dev, Inode: st.Ino,
-		From: from, To: to, Created: now, State: Archived, path: base + ".json"}
+		From: from, To: to, Created: now, State: Archived, base: base}
 	partial := filepath.Join(folder, ".partial-"+strconv.FormatUint(st.Ino, 10))
 	if err := c.fill(ctx, partial, m); err != nil {
 		return nil, c.changed(errors.Join(err, remove(partial)))
@@ -135,14 +135,14 @@ func (c *cutter) remove(m *Manifest) error {
 		return err
 	}
 	if !still {
-		return errors.Join(&stackmend.StaleError{Target: c.step.Target, Key: seenFile, Want: "as archived in " + m.path, Got: "changed since"}, m.set(Superseded))
+		return errors.Join(&stackmend.StaleError{Target: c.step.Target, Key: seenFile, Want: "as archived in " + m.Archive(), Got: "changed since"}, m.set(Superseded))
 	}
 	if err := c.punch(m.From, m.To); err != nil {
 		return err
 	}
 	c.w.Progress(c.done, 0, "bytes")
 	if err := m.set(Removed); err != nil {
-		return fmt.Errorf("consolelog: archive: %w", err)
+		return err
 	}
 	c.w.Progress(c.done, 0, "bytes")
 	return nil
@@ -150,7 +150,7 @@ func (c *cutter) remove(m *Manifest) error {
 
 // settleArchive removes from the log what a run that was killed had archived.
 func (c *cutter) settleArchive(ctx context.Context) error {
-	open, err := c.pending()
+	open, err := c.pending(c.f)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *cutter) settleArchive(ctx context.Context) error {
 		}
 		if !still { // another log had this inode, or others truncated it
 			if err := m.set(Superseded); err != nil {
-				return fmt.Errorf("consolelog: archive: %w", err)
+				return err
 			}
 			continue
 		}
@@ -175,13 +175,13 @@ func (c *cutter) settleArchive(ctx context.Context) error {
 	return nil
 }
 
-// pending are the manifests of bytes that may still be in the log.
-func (c *cutter) pending() ([]*Manifest, error) {
+// pending are the manifests of bytes that may still be in the open log.
+func (b bound) pending(log *os.File) ([]*Manifest, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(c.f.Fd()), &st); err != nil {
+	if err := unix.Fstat(int(log.Fd()), &st); err != nil {
 		return nil, err
 	}
-	all, err := manifests(filepath.Join(c.site.Archive.Dir, c.folder), fileID{st.Dev, st.Ino}, Archived)
+	all, err := pending(filepath.Join(b.site.Archive.Dir, b.folder), fileID{st.Dev, st.Ino})
 	if err != nil {
 		return nil, fmt.Errorf("consolelog: archive: %w", err)
 	}

@@ -38,7 +38,11 @@ func table(t *testing.T, fs string) {
 	root := mounted(t, fs, "400M")
 	want := map[string]string{}
 	watch := newTails(t)
-	for _, c := range chardevs {
+	forms := chardevs
+	if fs != "ext4" { // what matters elsewhere is whether the writer appends
+		forms = chardevs[:2]
+	}
+	for _, c := range forms {
 		log := filepath.Join(instances(t, root, c.name), "console.log")
 		guest := spew(t, "spew.img", c.arg, log)
 		grown(t, guest, log, 300<<10)
