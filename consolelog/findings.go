@@ -164,8 +164,12 @@ func (p Policy) filling(s *Snapshot) []stackmend.Finding {
 	return out
 }
 
-// timeLeft is how long a filesystem lasts, going by what it lost between two
-// looks or by what its logs grew, whichever is more.
+// steady is how far apart two looks must be for what a filesystem lost in
+// between to say something: others use it too, in bursts.
+const steady = time.Minute
+
+// timeLeft is how long a filesystem lasts, going by what its logs grew or by
+// what it lost between two looks that are far enough apart, whichever is more.
 func (s *Snapshot) timeLeft(f Filesystem) (time.Duration, float64) {
 	logs := 0.0
 	for _, l := range s.Logs {
@@ -173,7 +177,10 @@ func (s *Snapshot) timeLeft(f Filesystem) (time.Duration, float64) {
 			logs += l.Growth.PerSecond()
 		}
 	}
-	rate := max(logs, f.Growth.PerSecond())
+	rate := logs
+	if f.Growth.Over >= steady {
+		rate = max(rate, f.Growth.PerSecond())
+	}
 	if rate <= 0 {
 		return math.MaxInt64, 0
 	}

@@ -28,7 +28,7 @@ type Request struct {
 // server (eventlet) and that of nova.api.openstack.requestlog (uwsgi).
 // https://opendev.org/openstack/nova/src/tag/26.2.2/nova/api/openstack/requestlog.py
 // https://opendev.org/openstack/nova/src/tag/26.2.2/nova/conf/wsgi.py
-var answer = regexp.MustCompile(`\[(?:req-[-0-9a-f]+|-)(?: req-[-0-9a-f]+)? ([^\s\]]+)(?: ([^\s\]]+))?[^\]]*\] (\S+) "POST (?:/\S*)?/servers/([-0-9a-fA-F]{32,36})/action[^"]*" status: (\d+) len: (\d+)`)
+var answer = regexp.MustCompile(`\[(?:None |req-[-0-9a-f]+ )+([^\s\]]+) ([^\s\]]+)[^\]]*\] (\S+) "POST (?:/\S*)?/servers/([-0-9a-fA-F]{32,36})/action[^"]*" status: (\d+) len: (\d+)`)
 
 // minAnswer is the shortest answer that counts: an action without a text
 // answers with less.
