@@ -61,14 +61,14 @@ func (a *apiSide) lock(ctx context.Context, uuids string) ([]apiRow, error) {
 	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
 		return nil, err
 	}
-	mappings, err := a.read(ctx, apiTables[0], "t.instance_uuid IN ("+uuids+") AND t.cell_id="+a.cellID, true)
+	mappings, err := a.read(ctx, apiTables[0], "instance_uuid", uuids, " AND t.cell_id="+a.cellID)
 	if err != nil || len(mappings) == 0 {
 		return nil, err
 	}
 	ours := list(mappings, func(r apiRow) string { return "'" + r.uuid + "'" }, ",")
 	rows := mappings
 	for _, t := range apiTables[1:] {
-		more, err := a.read(ctx, t, "t.instance_uuid IN ("+ours+")", true)
+		more, err := a.read(ctx, t, "instance_uuid", ours, "")
 		if err != nil {
 			return nil, err
 		}
@@ -77,16 +77,15 @@ func (a *apiSide) lock(ctx context.Context, uuids string) ([]apiRow, error) {
 	return rows, nil
 }
 
-// read reads rows of one table.
-func (a *apiSide) read(ctx context.Context, table, where string, lock bool) ([]apiRow, error) {
+// read locks and reads the rows of one table whose column has one of the
+// values, by an index that is named: a scan would wait for the rows of others.
+func (a *apiSide) read(ctx context.Context, table, column, values, and string) ([]apiRow, error) {
 	t := a.schema.Tables[table]
-	if t == nil || t.key() != "id" {
-		return nil, fmt.Errorf("dbarchive: the API database has no table %s with the key id", table)
+	if t == nil || t.key() != "id" || t.Indexes[column] == "" {
+		return nil, fmt.Errorf("dbarchive: the API database has no table %s with the key id and an index on %s", table, column)
 	}
-	q := fmt.Sprintf("SELECT %s FROM %s AS t WHERE %s", exactColumns(t, "t"), qualified(a.schema.Database, table), where)
-	if lock {
-		q += " FOR UPDATE"
-	}
+	q := fmt.Sprintf("SELECT %s FROM %s AS t FORCE INDEX (%s) WHERE t.%s IN (%s)%s FOR UPDATE",
+		exactColumns(t, "t"), qualified(a.schema.Database, table), quote(t.Indexes[column]), quote(column), values, and)
 	var out []apiRow
 	err := a.s.query(ctx, func(r *sql.Rows) error {
 		text, err := scanText(r, t)
@@ -152,7 +151,7 @@ func (a *apiSide) put(ctx context.Context, r apiRow) error {
 	if err := json.Unmarshal(r.body, &text); err != nil {
 		return fmt.Errorf("dbarchive: saved row %d of %s: %w", r.id, r.table, err)
 	}
-	there, err := a.read(ctx, r.table, "t.id="+strconv.FormatInt(r.id, 10), true)
+	there, err := a.read(ctx, r.table, "id", strconv.FormatInt(r.id, 10), "")
 	if err != nil {
 		return err
 	}

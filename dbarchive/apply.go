@@ -130,9 +130,11 @@ type kind struct {
 // kinds are the verbs of this package.
 func kinds(verb string) (kind, bool) {
 	k, ok := map[string]kind{
-		VerbPrepare: {(*Applier).seenServer, (*Applier).doPrepare, (*Applier).verifyPrepare},
-		VerbArchive: {(*Applier).seenArchive, (*Applier).doArchive, (*Applier).verifyArchive},
-		VerbRows:    {(*Applier).seenArchive, (*Applier).doRows, (*Applier).verifyRows},
+		VerbPrepare:  {(*Applier).seenServer, (*Applier).doPrepare, (*Applier).verifyPrepare},
+		VerbArchive:  {(*Applier).seenArchive, (*Applier).doArchive, (*Applier).verifyArchive},
+		VerbRows:     {(*Applier).seenArchive, (*Applier).doRows, (*Applier).verifyRows},
+		VerbRestore:  {(*Applier).seenRestore, (*Applier).doRestore, (*Applier).verifyRestore},
+		VerbComplete: {(*Applier).seenServer, (*Applier).doComplete, (*Applier).verifyComplete},
 	}[verb]
 	return k, ok
 }

@@ -17,7 +17,7 @@ const (
 )
 
 // pageSize is how many instances are read, and measured, at a time.
-const pageSize = 250
+const pageSize = 500
 
 // An archiving is one step that moves trees, under way.
 type archiving struct {

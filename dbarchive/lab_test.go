@@ -5,13 +5,13 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stackmend/stackmend"
+	stacklab "github.com/stackmend/stackmend/internal/lab"
 	"github.com/stackmend/stackmend/internal/lab/mariadb"
 )
 
@@ -24,6 +24,9 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(childAddr); addr != "" {
+		os.Exit(archiveAsChild(addr))
+	}
 	code := m.Run()
 	if shared.server != nil {
 		shared.server.Stop()
@@ -34,23 +37,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// need ends the test when a program is missing: as a failure in CI, elsewhere
-// as a skip.
-func need(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("%s is needed: %v", p, err)
-			}
-			t.Skipf("%s is needed: %v", p, err)
-		}
-	}
-}
-
 func lab(t testing.TB) *mariadb.Server {
 	t.Helper()
-	need(t, mariadb.Programs()...)
+	stacklab.Need(t, mariadb.Programs()...)
 	shared.once.Do(func() {
 		if shared.dir, shared.err = os.MkdirTemp("", "dbarchive"); shared.err == nil {
 			shared.server, shared.err = mariadb.StartNova(filepath.Join(shared.dir, "m"))

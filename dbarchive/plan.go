@@ -74,6 +74,7 @@ func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
 	}
 	assumes := c.Server.assumptions(c.Schema.Database)
 	assumes["schema"] = c.Schema.fingerprint()
+	c.completeStep(p, s.API != nil)
 	for _, r := range c.Ranges {
 		p.Steps = append(p.Steps, stackmend.Step{
 			Verb: VerbArchive, Target: fmt.Sprintf("%s instances %d to %d", c.Name, r.First, r.Last), Args: args(r.First, r.Last),

@@ -100,7 +100,7 @@ func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows
 	}
 	var ours []apiRow
 	for _, was := range rows {
-		now, err := a.read(ctx, was.table, fmt.Sprintf("t.id=%d", was.id), true)
+		now, err := a.read(ctx, was.table, "id", fmt.Sprint(was.id), "")
 		if err != nil {
 			return a.rollback(err)
 		}
