@@ -134,6 +134,7 @@ func kinds(verb string) (kind, bool) {
 		VerbArchive:  {(*Applier).seenArchive, (*Applier).doArchive, (*Applier).verifyArchive},
 		VerbRows:     {(*Applier).seenArchive, (*Applier).doRows, (*Applier).verifyRows},
 		VerbRestore:  {(*Applier).seenRestore, (*Applier).doRestore, (*Applier).verifyRestore},
+		VerbPurge:    {(*Applier).seenArchive, (*Applier).doPurge, (*Applier).verifyPurge},
 		VerbComplete: {(*Applier).seenServer, (*Applier).doComplete, (*Applier).verifyComplete},
 	}[verb]
 	return k, ok

@@ -186,8 +186,8 @@ func (x *archiving) settle(ctx context.Context, cs []*candidate) error {
 		if kind == fatal || x.m.s.broken {
 			return err
 		}
-		if kind != transient {
-			break
+		if kind != transient || isNumber(err, erLockWait) && (len(cs) > 1 || try > 0) {
+			break // a lock was waited for long enough: find out whose tree it is
 		}
 		x.pace.failed()
 		if err := pause(ctx, try); err != nil {
