@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,10 @@ import (
 
 // childAddr makes the test binary an archiver that works through this address.
 const childAddr = "DBARCHIVE_TEST_CHILD"
+
+// childFull makes that archiver one with the settings of a real run, and so
+// many connections.
+const childFull = "DBARCHIVE_TEST_FULL"
 
 // archiveAsChild archives everything, as an operator's program would.
 func archiveAsChild(addr string) int {
@@ -42,8 +47,13 @@ func archiveAsChild(addr string) int {
 	}
 	snap, err := Observe(context.Background(), dbs, Selection{Before: cutoff, Cells: []string{"cell1"}})
 	if err == nil {
-		a := NewApplier(dbs, Settings{LeaseTTL: 2 * time.Second, Limits: Limits{Rows: 300}})
-		_, err = stackmend.Run(context.Background(), Plan(snap, time.Hour), a, stackmend.Options{Mode: stackmend.Apply, Parallel: 2, MaxWait: time.Minute})
+		settings := Settings{LeaseTTL: 2 * time.Second, Limits: Limits{Rows: 300}}
+		parallel := 2
+		if n, err := strconv.Atoi(os.Getenv(childFull)); err == nil {
+			settings, parallel = Settings{}, n
+		}
+		a := NewApplier(dbs, settings)
+		_, err = stackmend.Run(context.Background(), Plan(snap, time.Hour), a, stackmend.Options{Mode: stackmend.Apply, Parallel: parallel, MaxWait: time.Minute})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

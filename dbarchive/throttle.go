@@ -43,17 +43,22 @@ func limit(what string, v, soft, hard int64) (stackmend.Verdict, error) {
 // Seconds_Behind_Master 0, but not that row young. Before the first step there
 // is no such row yet; then the replica's threads must run and its own word is
 // taken. A replica that is stopped, broken or unreadable makes the run wait.
-func ReplicaLag(primary, replica *sql.DB, soft, hard time.Duration) stackmend.Guard {
-	g := lagGuard{primary, replica, soft, hard}
+// Steps of other cells are permitted.
+func ReplicaLag(c Cell, replica *sql.DB, soft, hard time.Duration) stackmend.Guard {
+	g := lagGuard{c.Name, c.DB, replica, soft, hard}
 	return stackmend.GuardFunc("replica lag", g.evaluate)
 }
 
 type lagGuard struct {
+	cell             string
 	primary, replica *sql.DB
 	soft, hard       time.Duration
 }
 
 func (g lagGuard) evaluate(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+	if r.Step.Args["cell"] != g.cell {
+		return permit("the step is of another cell")
+	}
 	behind, why := g.threads(ctx)
 	if why != "" {
 		return wait("%s", why)

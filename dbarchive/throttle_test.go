@@ -71,7 +71,7 @@ func until(t *testing.T, g stackmend.Guard, begun bool, want stackmend.Decision,
 	var v stackmend.Verdict
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var err error
-		v, err = g.Evaluate(context.Background(), stackmend.Request{Begun: begun})
+		v, err = g.Evaluate(context.Background(), stackmend.Request{Begun: begun, Step: stackmend.Step{Args: map[string]string{"cell": "cell1"}}})
 		must(t, err)
 		if v.Decision == want && strings.Contains(v.Reason, reason) {
 			return
@@ -94,7 +94,7 @@ func TestReplicaLag(t *testing.T) {
 	primary := w.cell(t, "cell1").DB
 	must(t, w.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 30, Live: 3}))
 	w.apply(t, w.plan(t, Selection{Cells: []string{"cell1"}})) // makes the tables
-	g := ReplicaLag(primary, replica, 3*time.Second, 8*time.Second)
+	g := ReplicaLag(w.cell(t, "cell1"), replica, 3*time.Second, 8*time.Second)
 
 	until(t, g, false, stackmend.Permit, "no heartbeat runs yet")
 	until(t, g, true, stackmend.Wait, "heartbeat has stopped")
