@@ -39,9 +39,8 @@ type cellWork struct {
 	cell  Cell
 	lease *lease
 
-	mu     sync.Mutex
-	healed bool
-	aside  map[string]string // "cell/uuid" -> why
+	mu    sync.Mutex
+	aside map[string]string // "cell/uuid" -> why
 }
 
 // NewApplier makes the Applier for these databases. It connects to nothing.

@@ -31,7 +31,7 @@ type archiving struct {
 	moved, total int64 // rows
 }
 
-func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session, w *stackmend.Work) error {
+func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session, w *stackmend.Work) (err error) {
 	r, err := parse(s)
 	if err != nil {
 		return err
@@ -50,12 +50,10 @@ func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session
 		return err
 	}
 	defer m.close()
+	defer func() { err = errors.Join(err, m.finish()) }()
 	x := &archiving{a: a, w: w, cell: cell, r: r, m: m, total: s.Cost.Rows,
 		pace: newPace(a.settings.Limits.within(srv))}
-	if err := x.all(held); err != nil {
-		return err
-	}
-	return m.finish(held)
+	return x.all(held)
 }
 
 // mover prepares to move: notes the tables as they are, then asserts what the
@@ -90,20 +88,21 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if m.api, err = openCellAPI(ctx, a.dbs.API, cell.cell); err != nil {
 		return nil, srv, err
 	}
-	return m, srv, cell.heal(ctx, m)
+	if err := m.heal(ctx, r); err != nil {
+		m.close()
+		return nil, srv, err
+	}
+	return m, srv, nil
 }
 
-// heal completes, once for each cell, what an interrupted run left between the
-// two databases.
-func (c *cellWork) heal(ctx context.Context, m *mover) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.healed {
-		return nil
+// heal completes what an interrupted run of this range left between the two
+// databases.
+func (m *mover) heal(ctx context.Context, r rangeOf) error {
+	err := pending(ctx, m.s, m.l.source, r)
+	if !errors.Is(err, stackmend.ErrNotDone) {
+		return err
 	}
-	err := heal(ctx, m.s, m.l.source, m.api)
-	c.healed = err == nil
-	return err
+	return heal(ctx, m.s, m.l.source, m.api)
 }
 
 func (m *mover) close() {
@@ -112,13 +111,15 @@ func (m *mover) close() {
 	}
 }
 
-// finish tells the cell which of the last API rows are cleared.
-func (m *mover) finish(ctx context.Context) error {
-	err := m.told(ctx)
-	if err == nil {
-		m.uncleared = nil
+// finish tells the cell, however the step ended, which of the last API rows
+// are cleared. If it cannot, the next run finds that out.
+func (m *mover) finish() error {
+	if m.s.broken || len(m.uncleared) == 0 {
+		return nil
 	}
-	return err
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	return m.told(ctx)
 }
 
 // all moves the range, page by page.
