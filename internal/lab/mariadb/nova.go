@@ -26,19 +26,24 @@ func Programs() []string {
 
 // StartNova starts a server in dir that has nova's real schema and empty cells.
 func StartNova(dir string, lines ...string) (*Server, error) {
+	return StartNovaNode(Node{Dir: dir, Addr: "127.0.0.1", Lines: lines})
+}
+
+// StartNovaNode is StartNova for any node.
+func StartNovaNode(n Node) (*Server, error) {
 	pristine, err := pristine()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(n.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("cp", "-a", pristine, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", pristine, filepath.Join(n.Dir, "data")).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copying the schema: %w: %s", err, out)
 	}
-	s, err := Start(dir, "127.0.0.1", 0, lines...)
+	s, err := StartNode(n)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	return s, s.mapCells()
 }

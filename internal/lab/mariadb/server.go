@@ -22,6 +22,7 @@ type Server struct {
 	Addr string // the loopback address it listens on
 	Port int
 
+	user string
 	cmd  *exec.Cmd
 	done chan error
 }
@@ -29,25 +30,49 @@ type Server struct {
 // patience is how long a server may take to answer on a slow, busy machine.
 const patience = 2 * time.Minute
 
+// A Node is a server to be started.
+type Node struct {
+	Dir   string   // data, socket and log; the data directory is made if need be
+	Addr  string   // of loopback
+	Port  int      // zero: a free one
+	Lines []string // added to [mysqld]
+	Args  []string // of mariadbd, at the first start
+	User  string   // to run as, if not the one of the test
+	Empty bool     // the data comes over the network
+}
+
 // Start starts a server with the data directory Dir/data, which is made if
 // need be. Lines are added to its [mysqld] section.
 func Start(dir, addr string, port int, lines ...string) (*Server, error) {
-	if port == 0 {
+	return StartNode(Node{Dir: dir, Addr: addr, Port: port, Lines: lines})
+}
+
+// StartNode starts a server.
+func StartNode(n Node) (*Server, error) {
+	if n.Port == 0 {
 		var err error
-		if port, err = freePort(addr); err != nil {
+		if n.Port, err = freePort(n.Addr); err != nil {
 			return nil, err
 		}
 	}
-	s := &Server{Dir: dir, Addr: addr, Port: port}
-	if err := s.configure(lines); err != nil {
+	s := &Server{Dir: n.Dir, Addr: n.Addr, Port: n.Port, user: n.User}
+	if err := s.configure(n.Lines); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(s.data()); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(s.data()); errors.Is(err, os.ErrNotExist) && !n.Empty {
 		if err := s.install(); err != nil {
 			return nil, err
 		}
 	}
-	return s, s.Launch()
+	if n.User != "" {
+		if err := os.MkdirAll(s.data(), 0o700); err != nil {
+			return nil, err
+		}
+		if out, err := exec.Command("chown", "-R", n.User, n.Dir).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("chown: %w: %s", err, out)
+		}
+	}
+	return s, s.Launch(n.Args...)
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -63,7 +88,7 @@ func (s *Server) Log() string {
 }
 
 func (s *Server) configure(lines []string) error {
-	if err := os.MkdirAll(filepath.Join(s.Dir, "tmp"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.Dir, "tmp"), 0o755); err != nil {
 		return err
 	}
 	conf := append([]string{"[mysqld]",
@@ -76,10 +101,13 @@ func (s *Server) configure(lines []string) error {
 		// fast by default; what is about speed or crashes says otherwise
 		"innodb_flush_log_at_trx_commit=2", "sync_binlog=0",
 	}, lines...)
-	if os.Geteuid() == 0 {
+	switch {
+	case s.user != "":
+		conf = append(conf, "user="+s.user)
+	case os.Geteuid() == 0:
 		conf = append(conf, "user=root")
 	}
-	return os.WriteFile(s.conf(), []byte(strings.Join(conf, "\n")+"\n"), 0o600)
+	return os.WriteFile(s.conf(), []byte(strings.Join(conf, "\n")+"\n"), 0o644)
 }
 
 func (s *Server) install() error {
