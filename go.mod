@@ -3,6 +3,7 @@ module github.com/stackmend/stackmend
 go 1.25.0
 
 require (
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/google/nftables v0.3.0
 	github.com/gopacket/gopacket v1.5.0
@@ -18,6 +19,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/mdlayher/socket v0.5.1 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 )

@@ -1,0 +1,343 @@
+package dbarchive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// The verbs of this package's steps.
+const (
+	VerbPrepare = "prepare" // make the tables that archiving needs
+	VerbArchive = "archive" // move the trees of a range of instances
+)
+
+// pageSize is how many instances are read, and measured, at a time.
+const pageSize = 500
+
+// An archiving is one step that moves trees, under way.
+type archiving struct {
+	a    *Applier
+	w    *stackmend.Work
+	cell *cellWork
+	r    rangeOf
+	m    *mover
+	pace *pace
+
+	moved, total int64 // rows
+}
+
+func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session, w *stackmend.Work) (err error) {
+	r, err := parse(s)
+	if err != nil {
+		return err
+	}
+	cell, err := a.work(ctx, s)
+	if err != nil {
+		return err
+	}
+	held, leave, err := cell.lease.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	m, srv, err := a.mover(held, s, sess, cell, r)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	defer func() { err = errors.Join(err, m.finish()) }()
+	x := &archiving{a: a, w: w, cell: cell, r: r, m: m, total: s.Cost.Rows,
+		pace: newPace(a.settings.Limits.within(srv))}
+	return x.all(held)
+}
+
+// mover prepares to move: notes the tables as they are, then asserts what the
+// step assumes, so that a change after that is seen in the transaction.
+func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, cell *cellWork, r rangeOf) (*mover, Server, error) {
+	srv, _, err := sess.server(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	sc, err := sess.describe(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	l, problems := sc.layout(r.to)
+	if len(problems) > 0 {
+		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
+	}
+	m := &mover{l: l, s: sess, before: r.before}
+	if err := m.remember(ctx); err != nil {
+		return nil, srv, err
+	}
+	k, _ := kinds(s.Verb)
+	if err := a.holds(ctx, k, s, sess); err != nil {
+		return nil, srv, err
+	}
+	if m.hosts, err = l.readHosts(ctx, sess, sc, r.retired); err != nil {
+		return nil, srv, err
+	}
+	if !r.api {
+		return m, srv, nil
+	}
+	if m.api, err = openCellAPI(ctx, a.dbs.API, cell.cell); err != nil {
+		return nil, srv, err
+	}
+	if err := m.heal(ctx, r); err != nil {
+		m.close()
+		return nil, srv, err
+	}
+	return m, srv, nil
+}
+
+// heal completes what an interrupted run of this range left between the two
+// databases.
+func (m *mover) heal(ctx context.Context, r rangeOf) error {
+	err := pending(ctx, m.s, m.l.source, r)
+	if !errors.Is(err, stackmend.ErrNotDone) {
+		return err
+	}
+	return heal(ctx, m.s, m.l.source, m.api)
+}
+
+func (m *mover) close() {
+	if m.api != nil {
+		m.api.s.drop()
+	}
+}
+
+// finish tells the cell, however the step ended, which of the last API rows
+// are cleared. If it cannot, the next run finds that out.
+func (m *mover) finish() error {
+	if m.s.broken || len(m.uncleared) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	return m.told(ctx)
+}
+
+// all moves the range, page by page.
+func (x *archiving) all(ctx context.Context) error {
+	after := x.r.first - 1
+	for {
+		p, err := x.m.l.read(ctx, x.m.s, x.reading(after, x.r.last, pageSize))
+		if err != nil {
+			return err
+		}
+		if err := x.page(ctx, movable(p.all)); err != nil {
+			return err
+		}
+		if p.done {
+			return nil
+		}
+		after = p.last
+	}
+}
+
+func (x *archiving) reading(after, last int64, limit int) reading {
+	return reading{before: x.r.before, after: after, last: last, limit: limit, hosts: x.m.hosts}
+}
+
+func movable(cs []*candidate) []*candidate {
+	var out []*candidate
+	for _, c := range cs {
+		if c.code == "" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// page moves the trees of one page, with a Gate before every transaction.
+func (x *archiving) page(ctx context.Context, cs []*candidate) error {
+	for len(cs) > 0 {
+		if err := x.w.Gate(ctx); err != nil {
+			return err
+		}
+		var chunk []*candidate
+		chunk, cs = x.pace.cut(cs)
+		if err := x.settle(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempts is how often the same trees are tried while somebody is in the way.
+const attempts = 4
+
+// settle moves trees, or finds out which of them cannot be moved: those are
+// set aside. It returns an error only for what concerns more than these trees.
+func (x *archiving) settle(ctx context.Context, cs []*candidate) error {
+	var err error
+	for try := range attempts {
+		if len(cs) == 0 {
+			return nil
+		}
+		if err = x.try(ctx, cs, false); err == nil {
+			return nil
+		}
+		kind := classify(err)
+		if kind == fatal || x.m.s.broken {
+			return err
+		}
+		if kind != transient || isNumber(err, erLockWait) && (len(cs) > 1 || try > 0) {
+			break // a lock was waited for long enough: find out whose tree it is
+		}
+		x.pace.failed()
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+		if cs, err = x.again(ctx, cs, err); err != nil && len(cs) == 0 {
+			return err
+		}
+	}
+	if len(cs) > 1 {
+		return x.halve(ctx, cs)
+	}
+	if classify(err) == duplicate {
+		if err = x.try(ctx, cs, true); err == nil || classify(err) == fatal {
+			return err
+		}
+	}
+	x.cell.setAside(cs[0].uuid, err)
+	return nil
+}
+
+// again reads the trees anew after they, or others, changed. The error is kept
+// as the reason, for as long as there is a tree.
+func (x *archiving) again(ctx context.Context, cs []*candidate, cause error) ([]*candidate, error) {
+	want := map[int64]bool{}
+	for _, c := range cs {
+		want[c.id] = true
+	}
+	p, err := x.m.l.read(ctx, x.m.s, x.reading(cs[0].id-1, cs[len(cs)-1].id, pageSize))
+	if err != nil {
+		return nil, err
+	}
+	var left []*candidate
+	for _, c := range movable(p.all) {
+		if want[c.id] {
+			left = append(left, c)
+		}
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	return left, cause
+}
+
+func (x *archiving) halve(ctx context.Context, cs []*candidate) error {
+	for _, half := range [][]*candidate{cs[:len(cs)/2], cs[len(cs)/2:]} {
+		if err := x.w.Gate(ctx); err != nil {
+			return err
+		}
+		if err := x.settle(ctx, half); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try is one transaction.
+func (x *archiving) try(ctx context.Context, cs []*candidate, merge bool) error {
+	begun := time.Now()
+	if err := x.m.move(ctx, cs, merge); err != nil {
+		return err
+	}
+	var rows int64
+	for _, c := range cs {
+		rows += c.total()
+	}
+	x.pace.took(rows, time.Since(begun))
+	x.moved += rows
+	x.w.Progress(x.moved, max(x.moved, x.total), "rows")
+	return nil
+}
+
+// pause gives whoever was in the way time, longer each time.
+func pause(ctx context.Context, try int) error {
+	t := time.NewTimer(time.Duration(rand.Int64N(int64(20*time.Millisecond) << try)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *cellWork) setAside(uuid string, why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aside[c.cell.Name+"/"+uuid] = why.Error()
+}
+
+// verifyArchive looks for trees of the range that may go and are still there,
+// and for API rows of the range that are still to be cleared.
+func (a *Applier) verifyArchive(ctx context.Context, s stackmend.Step, sess *session) error {
+	r, err := parse(s)
+	if err != nil {
+		return err
+	}
+	sc, err := sess.describe(ctx)
+	if err != nil {
+		return err
+	}
+	l, problems := sc.layout(r.to)
+	if len(problems) > 0 {
+		return fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
+	}
+	h, err := l.readHosts(ctx, sess, sc, r.retired)
+	if err != nil {
+		return err
+	}
+	for after, done := r.first-1, false; !done; {
+		p, err := l.read(ctx, sess, reading{before: r.before, after: after, last: r.last, limit: pageSize, hosts: h})
+		if err != nil {
+			return err
+		}
+		if left := movable(p.all); len(left) > 0 {
+			return a.left(s, left)
+		}
+		after, done = p.last, p.done
+	}
+	if !r.api {
+		return nil
+	}
+	return pending(ctx, sess, sc.Database, r)
+}
+
+// left says what is still there, and why if that is known.
+func (a *Applier) left(s stackmend.Step, cs []*candidate) error {
+	aside := a.SetAside()
+	for _, c := range cs {
+		if why, ok := aside[s.Args["cell"]+"/"+c.uuid]; ok {
+			return fmt.Errorf("%w: instance %s was set aside: %s", stackmend.ErrNotDone, c.uuid, why)
+		}
+	}
+	return fmt.Errorf("%w: instance %s and others are still in %s", stackmend.ErrNotDone, cs[0].uuid, instances)
+}
+
+func pending(ctx context.Context, sess *session, schema string, r rangeOf) error {
+	var n int64
+	err := sess.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE state=%d AND instance_id BETWEEN %d AND %d",
+		qualified(schema, apiRowsTable), apiToClear, r.first, r.last), nil, &n)
+	switch {
+	case missingTable(err):
+		return fmt.Errorf("%w: there is no table %s", stackmend.ErrNotDone, apiRowsTable)
+	case err != nil:
+		return err
+	case n > 0:
+		return fmt.Errorf("%w: %d API rows of archived instances are still to be cleared", stackmend.ErrNotDone, n)
+	}
+	return nil
+}
+
+var errNoTables = errors.New("dbarchive: the tables of this package are missing: the plan's prepare step makes them")

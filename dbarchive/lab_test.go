@@ -1,0 +1,136 @@
+package dbarchive
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	stacklab "github.com/stackmend/stackmend/internal/lab"
+	"github.com/stackmend/stackmend/internal/lab/mariadb"
+)
+
+// One server serves the package; tests that fill it do not run side by side.
+var shared struct {
+	once   sync.Once
+	dir    string
+	server *mariadb.Server
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(childAddr); addr != "" {
+		os.Exit(archiveAsChild(addr))
+	}
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.Stop()
+	}
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+func lab(t testing.TB) *mariadb.Server {
+	t.Helper()
+	stacklab.Need(t, mariadb.Programs()...)
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "dbarchive"); shared.err == nil {
+			shared.server, shared.err = mariadb.StartNova(filepath.Join(shared.dir, "m"))
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+// A world is the lab's nova, empty but for what a test puts there.
+type world struct {
+	*mariadb.Server
+	dbs Databases
+}
+
+var databases = []string{mariadb.API, mariadb.Cell0, mariadb.Cell1, mariadb.Cell2}
+
+func fresh(t testing.TB) *world {
+	t.Helper()
+	s := lab(t)
+	must(t, s.Clear(databases...))
+	return connect(t, s)
+}
+
+func connect(t testing.TB, s *mariadb.Server) *world {
+	t.Helper()
+	w := &world{Server: s}
+	w.dbs.API = w.db(t, mariadb.API)
+	for name, db := range map[string]string{"cell0": mariadb.Cell0, "cell1": mariadb.Cell1, "cell2": mariadb.Cell2} {
+		c := Cell{Name: name, DB: w.db(t, db)}
+		must(t, w.dbs.API.QueryRow("SELECT uuid FROM cell_mappings WHERE name=?", name).Scan(&c.UUID))
+		w.dbs.Cells = append(w.dbs.Cells, c)
+	}
+	return w
+}
+
+func (w *world) db(t testing.TB, name string) *sql.DB {
+	t.Helper()
+	db, err := w.Open(name)
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cutoff is that of the recorded populations.
+var cutoff = time.Date(2025, 11, 22, 0, 0, 0, 0, time.UTC)
+
+func (w *world) plan(t testing.TB, sel Selection) *stackmend.Plan {
+	t.Helper()
+	if sel.Before.IsZero() {
+		sel.Before = cutoff
+	}
+	snap, err := Observe(context.Background(), w.dbs, sel)
+	must(t, err)
+	return Plan(snap, time.Hour)
+}
+
+// quick are settings for tests: a lease that a killed run does not hold long.
+func quick() Settings { return Settings{LeaseTTL: 2 * time.Second} }
+
+func (w *world) apply(t testing.TB, p *stackmend.Plan) stackmend.Result {
+	t.Helper()
+	r, err := stackmend.Run(context.Background(), p, NewApplier(w.dbs, quick()), stackmend.Options{Mode: stackmend.Apply, MaxWait: 30 * time.Second})
+	if err != nil {
+		t.Fatalf("%v\n%+v", err, r.Outcomes)
+	}
+	return r
+}
+
+func (w *world) count(t testing.TB, q string, args ...any) int64 {
+	t.Helper()
+	var n int64
+	if err := w.dbs.API.QueryRow(q, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	return n
+}
+
+func (w *world) exec(t testing.TB, format string, args ...any) {
+	t.Helper()
+	q := fmt.Sprintf(format, args...)
+	if _, err := w.dbs.API.Exec(q); err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+}

@@ -1,0 +1,202 @@
+package dbarchive
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A mover moves trees of one cell within its server, one transaction after
+// another.
+type mover struct {
+	l      *layout
+	s      *session
+	api    *apiSide // nil: API rows stay
+	before time.Time
+	hosts  hosts
+	shapes map[*member]string // what the columns were when the step's assumptions held
+
+	uncleared []*candidate // whose API rows are gone, which the cell is still to be told
+}
+
+// remember notes the columns of all tables, before the step's assumptions are
+// looked at.
+func (m *mover) remember(ctx context.Context) error {
+	m.shapes = map[*member]string{}
+	for _, mem := range m.l.each() {
+		shape, err := m.shapeOf(ctx, []*member{mem})
+		if err != nil {
+			return err
+		}
+		m.shapes[mem] = shape
+	}
+	return nil
+}
+
+func (m *mover) shapeOf(ctx context.Context, members []*member) (string, error) {
+	defer m.s.watch(ctx)()
+	rows, err := m.s.conn.QueryContext(ctx, m.s.token+m.l.shape(members))
+	if err != nil {
+		return "", fmt.Errorf("dbarchive: columns of %s: %w", members[0].table.Name, err)
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, t := range types {
+		fmt.Fprintf(&b, "%s %s\n", t.Name(), t.DatabaseTypeName())
+	}
+	return b.String(), rows.Err()
+}
+
+// move moves whole trees in one transaction, and their API rows after it.
+func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
+	var rows []apiRow
+	var err error
+	if m.api != nil {
+		if rows, err = m.api.lock(ctx, uuids(cs)); err != nil {
+			return m.api.rollback(err)
+		}
+	}
+	if err := m.archive(ctx, cs, rows, merge); err != nil {
+		if m.api != nil {
+			m.api.rollback(nil)
+		}
+		return m.s.rollback(err)
+	}
+	m.uncleared = m.uncleared[:0]
+	if m.api == nil {
+		return nil
+	}
+	if err := m.api.clear(ctx, rows); err != nil {
+		return m.api.rollback(fmt.Errorf("dbarchive: clearing API rows of archived instances (the next run completes it): %w", err))
+	}
+	if len(rows) > 0 {
+		m.uncleared = append(m.uncleared, cs...)
+	}
+	return nil
+}
+
+// archive is the transaction in the cell: assert, copy, prove and delete, save
+// the API rows.
+func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, merge bool) error {
+	if err := m.s.exec0(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	filled := m.filled(cs)
+	if err := m.assert(ctx, cs, filled); err != nil {
+		return err
+	}
+	us := uuids(cs)
+	copied := map[*member]int64{}
+	for _, mem := range filled {
+		n, err := m.affected(ctx, m.l.copy(mem, us, merge))
+		if err != nil {
+			return fmt.Errorf("dbarchive: copying %s: %w", mem.table.Name, err)
+		}
+		copied[mem] = n
+		if merge {
+			var all int64
+			if err := m.s.row(ctx, m.l.count(mem, us), nil, &all); err != nil {
+				return err
+			}
+			copied[mem] = all
+		}
+	}
+	for _, mem := range slices.Backward(filled) {
+		n, err := m.affected(ctx, m.l.remove(mem, us))
+		if err != nil {
+			return fmt.Errorf("dbarchive: deleting from %s: %w", mem.table.Name, err)
+		}
+		if n != copied[mem] {
+			return &mismatchError{mem.table.Name, copied[mem], n}
+		}
+	}
+	if err := m.notes(ctx, cs, rows); err != nil {
+		return err
+	}
+	return m.s.exec0(ctx, "COMMIT")
+}
+
+// notes writes, in the same transaction, which API rows are to be cleared and
+// which have been since the last one.
+func (m *mover) notes(ctx context.Context, cs []*candidate, rows []apiRow) error {
+	ids := map[string]int64{}
+	for _, c := range cs {
+		ids[strings.ToLower(c.uuid)] = c.id
+	}
+	if err := m.s.save(ctx, m.l.source, rows, ids, apiToClear); err != nil {
+		return err
+	}
+	return m.told(ctx)
+}
+
+// told marks the API rows of earlier transactions as cleared.
+func (m *mover) told(ctx context.Context) error {
+	if len(m.uncleared) == 0 {
+		return nil
+	}
+	if err := m.s.mark(ctx, m.l.source, uuids(m.uncleared), apiToClear, apiCleared); err != nil {
+		return fmt.Errorf("dbarchive: noting cleared API rows: %w", err)
+	}
+	return nil
+}
+
+// assert locks the roots and looks, under these locks, whether everything is
+// as it was when the trees were read.
+func (m *mover) assert(ctx context.Context, cs []*candidate, filled []*member) error {
+	n := 0
+	err := m.s.query(ctx, func(r *sql.Rows) error {
+		var id int64
+		n++
+		return r.Scan(&id)
+	}, m.l.lockRoots(m.before, ids(cs)))
+	if err != nil {
+		return fmt.Errorf("dbarchive: locking instances: %w", err)
+	}
+	var blocked int
+	if err := m.s.row(ctx, m.l.blocked(uuids(cs)), nil, &blocked); err != nil {
+		return err
+	}
+	if n != len(cs) || blocked > 0 {
+		return errChanged
+	}
+	var want string
+	for _, mem := range filled {
+		want += m.shapes[mem]
+	}
+	got, err := m.shapeOf(ctx, filled)
+	if err == nil && got != want {
+		err = errShape
+	}
+	return err
+}
+
+// errShape ends the step: its assumption about the tables no longer holds.
+var errShape = errors.New("dbarchive: a table's columns changed during the step")
+
+// filled are the members that have rows for these trees. A row that comes
+// after that is found by the foreign key that it breaks.
+func (m *mover) filled(cs []*candidate) []*member {
+	var out []*member
+	for i, mem := range m.l.each() {
+		if slices.ContainsFunc(cs, func(c *candidate) bool { return c.rows[i] > 0 }) {
+			out = append(out, mem)
+		}
+	}
+	return out
+}
+
+func (m *mover) affected(ctx context.Context, q string) (int64, error) {
+	r, err := m.s.exec(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}

@@ -1,0 +1,181 @@
+package dbarchive
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// The stages of a plan: rows of live instances must not go before the tables
+// of this package are there.
+const (
+	stagePrepare = iota
+	stageTrees
+	stageLoose
+)
+
+// gateTime is the longest that a step may be between two Gates: a transaction
+// that waits for locks as often as it may, with time to spare.
+const gateTime = 5 * time.Minute
+
+// Plan says what would be archived: a step for each range of instances, then
+// one for each range of deleted rows that belong to no deleted instance. It is
+// pure; the plan can be applied for as long as valid after the Snapshot.
+func Plan(s *Snapshot, valid time.Duration) *stackmend.Plan {
+	p := &stackmend.Plan{Check: CheckName, Subject: s.subject(), Created: s.Taken, Expires: s.Taken.Add(valid)}
+	for _, c := range s.Cells {
+		if !c.Selected {
+			continue
+		}
+		for _, why := range c.refusals(s.Selection) {
+			p.Refusals = append(p.Refusals, "cell "+c.Name+": "+why)
+		}
+		for _, u := range c.Unseen {
+			p.Unseen = append(p.Unseen, "cell "+c.Name+": "+u)
+		}
+		p.Exists.Instances += c.Instances.Total
+		for _, t := range c.Tables {
+			p.Exists.Rows += t.Rows
+		}
+		if c.Err == "" {
+			c.plan(s, p)
+		}
+	}
+	switch {
+	case s.API == nil:
+		p.Unseen = append(p.Unseen, "the API database was not handed in: rows of archived instances stay there as orphans")
+	case s.API.Err != "":
+		p.Refusals = append(p.Refusals, "the API database could not be read: "+s.API.Err)
+	}
+	if s.Selection.To.Dir != "" {
+		p.Refusals = append(p.Refusals, "archiving to files is not part of this version")
+	}
+	return p
+}
+
+func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
+	sel, start := s.Selection, len(p.Steps)
+	args := func(first, last int64) map[string]string {
+		a := map[string]string{"cell": c.Name, "first": strconv.FormatInt(first, 10), "last": strconv.FormatInt(last, 10),
+			"before": sel.Before.UTC().Format(time.RFC3339), "to": sel.To.String(), "api": "no"}
+		if s.API != nil {
+			a["api"] = "yes"
+		}
+		if len(sel.RetiredHosts) > 0 {
+			a["retired"] = strings.Join(sel.RetiredHosts, ",")
+		}
+		return a
+	}
+	if c.Schema == nil {
+		return
+	}
+	assumes := c.Server.assumptions(c.Schema.Database)
+	assumes["schema"] = c.Schema.fingerprint()
+	c.completeStep(p, s.API != nil)
+	for _, r := range c.Ranges {
+		p.Steps = append(p.Steps, stackmend.Step{
+			Verb: VerbArchive, Target: fmt.Sprintf("%s instances %d to %d", c.Name, r.First, r.Last), Args: args(r.First, r.Last),
+			Reason:  fmt.Sprintf("%d instances deleted before %s, with all their rows%s", r.Instances, sel.Before.UTC().Format(time.RFC3339), estimated(r.Estimated)),
+			Undo:    "restore each instance from " + sel.To.String(),
+			Assumes: assumes, Stage: stageTrees, Timeout: gateTime,
+			Cost: stackmend.Cost{Rows: r.Rows, Bytes: r.Bytes, Instances: r.Instances},
+		})
+	}
+	for _, r := range c.Loose {
+		a := args(r.First, r.Last)
+		a["table"] = r.Table
+		p.Steps = append(p.Steps, stackmend.Step{
+			Verb: VerbRows, Target: fmt.Sprintf("%s %s %d to %d", c.Name, r.Table, r.First, r.Last), Args: a,
+			Reason: fmt.Sprintf("%d rows of %s deleted before %s that belong to no deleted instance", r.Rows, r.Table, sel.Before.UTC().Format(time.RFC3339)),
+			Undo:   "copy the rows back from " + sel.To.String(), Assumes: assumes, Stage: stageLoose + c.Schema.height(r.Table), Timeout: gateTime,
+			Cost: stackmend.Cost{Rows: r.Rows},
+		})
+	}
+	if len(p.Steps) > start && (!c.Prepared || sel.To.Schema != "") {
+		p.Steps = append(p.Steps, c.prepareStep(sel))
+	}
+	for _, k := range c.Kept {
+		for _, e := range k.Examples {
+			p.Kept = append(p.Kept, stackmend.Kept{Target: c.Name + " " + e, Reason: k.Reason})
+		}
+		if more := k.Trees - int64(len(k.Examples)); more > 0 {
+			p.Kept = append(p.Kept, stackmend.Kept{Target: fmt.Sprintf("%s: %d more instances", c.Name, more), Reason: k.Reason})
+		}
+	}
+	if c.Cut {
+		p.Kept = append(p.Kept, stackmend.Kept{Target: c.Name + ": all that comes after", Reason: "more than the rows or bytes that one plan may move"})
+	}
+}
+
+func (c CellState) prepareStep(sel Selection) stackmend.Step {
+	return stackmend.Step{
+		Verb: VerbPrepare, Target: c.Name + " " + c.Schema.Database,
+		Args:    map[string]string{"cell": c.Name, "to": sel.To.String()},
+		Reason:  "the lease and the saved API rows need tables; another database as destination needs its own",
+		Undo:    "drop " + leaseTable + " and, when nothing in it is needed any more, " + apiRowsTable,
+		Assumes: c.Server.assumptions(c.Schema.Database), Stage: stagePrepare, Timeout: gateTime,
+	}
+}
+
+// height is how many tables deep others refer to a table: their rows go first.
+func (s *Schema) height(table string) int {
+	return s.heightWithin(table, len(s.Keys))
+}
+
+// heightWithin ends also where keys form a ring.
+func (s *Schema) heightWithin(table string, limit int) int {
+	h := 0
+	for _, k := range s.children(table) {
+		if limit > 0 {
+			h = max(h, 1+s.heightWithin(k.Table, limit-1))
+		}
+	}
+	return h
+}
+
+func estimated(e bool) string {
+	if e {
+		return " (rows and bytes are estimates)"
+	}
+	return ""
+}
+
+// refusals say why nothing of this cell may be archived.
+func (c CellState) refusals(sel Selection) []string {
+	if c.Err != "" {
+		return []string{"it could not be read: " + c.Err}
+	}
+	if c.Schema == nil {
+		return []string{"its schema was not read"}
+	}
+	var r []string
+	no := func(when bool, format string, args ...any) {
+		if when {
+			r = append(r, fmt.Sprintf(format, args...))
+		}
+	}
+	srv := c.Server
+	no(srv.ReadOnly, "the server %s is read-only", srv.Hostname)
+	no(srv.Replica != "" && !sel.Replica, "the server replicates from %s: archive on the primary, or say that this is meant", srv.Replica)
+	no(srv.BinlogFormat == "STATEMENT", "binlog_format is STATEMENT: INSERT ... SELECT could come out otherwise on a replica; set ROW")
+	no(!srv.ForeignKeyChecks, "foreign_key_checks is off: what keeps rows together is not kept")
+	no(srv.Galera && (srv.GaleraState != "Synced" || srv.GaleraStatus != "Primary"), "the Galera node is %s in a %s component", srv.GaleraState, srv.GaleraStatus)
+	rev := c.Schema.Revision
+	no(revisions[rev] == "" && (rev == "" || rev != sel.Revision), "nova's schema has the revision %q, which this version does not know", rev)
+	_, problems := c.Schema.layout(sel.To)
+	r = append(r, problems...)
+	for _, name := range c.Schema.destinationTables() {
+		engine := c.Schema.Tables[name].Engine
+		no(engine != "InnoDB", "%s is %s, which has no transactions", name, engine)
+		if shadow := c.Schema.Tables[shadowPrefix+name]; shadow != nil && sel.To == (Destination{}) {
+			no(shadow.Engine != "InnoDB", "%s is %s, which has no transactions", shadow.Name, shadow.Engine)
+		}
+	}
+	for _, t := range c.Tables {
+		no(t.Drift != "", "%s and its copy differ: %s", t.Table, t.Drift)
+	}
+	return r
+}

@@ -1,0 +1,182 @@
+package dbarchive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// VerbRows moves deleted rows, one by one, that belong to no deleted instance.
+const VerbRows = "archive-rows"
+
+// A rowMover moves deleted rows of one table.
+type rowMover struct {
+	l    *layout
+	t    *Table
+	s    *session
+	r    rangeOf
+	want string // the columns when the step's assumptions held
+}
+
+func (a *Applier) rowMover(ctx context.Context, sess *session, r rangeOf) (*rowMover, Server, error) {
+	srv, _, err := sess.server(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	sc, err := sess.describe(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	l, problems := sc.layout(r.to)
+	if len(problems) > 0 {
+		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
+	}
+	for _, t := range sc.loose() {
+		if t.Name == r.table {
+			return &rowMover{l: l, t: t, s: sess, r: r}, srv, nil
+		}
+	}
+	return nil, srv, fmt.Errorf("%w: dbarchive: rows of %q do not go one by one", stackmend.ErrRefused, r.table)
+}
+
+func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w *stackmend.Work) error {
+	r, err := parse(s)
+	if err != nil {
+		return err
+	}
+	cell, err := a.work(ctx, s)
+	if err != nil {
+		return err
+	}
+	held, leave, err := cell.lease.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	m, srv, err := a.rowMover(held, sess, r)
+	if err != nil {
+		return err
+	}
+	mv := &mover{l: m.l, s: sess}
+	if m.want, err = mv.shapeOf(held, []*member{{table: m.t}}); err != nil {
+		return err
+	}
+	k, _ := kinds(s.Verb)
+	if err := a.holds(held, k, s, sess); err != nil {
+		return err
+	}
+	return m.all(held, w, cell, newPace(a.settings.Limits.within(srv)), s.Cost.Rows)
+}
+
+func (m *rowMover) all(ctx context.Context, w *stackmend.Work, cell *cellWork, p *pace, total int64) error {
+	var done int64
+	for after, fails := m.r.first-1, 0; ; {
+		if err := w.Gate(ctx); err != nil {
+			return err
+		}
+		begun := time.Now()
+		ids, err := m.next(ctx, after, int(p.rows))
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		err = m.move(ctx, ids, fails > 0)
+		switch kind := classify(err); {
+		case err == nil:
+			p.took(int64(len(ids)), time.Since(begun))
+			after, fails, done = ids[len(ids)-1], 0, done+int64(len(ids))
+			w.Progress(done, max(done, total), "rows")
+		case kind == fatal || m.s.broken:
+			return err
+		case len(ids) == 1 && fails >= attempts:
+			cell.setAside(fmt.Sprintf("%s/%d", m.t.Name, ids[0]), err)
+			after, fails = ids[0], 0
+		default:
+			p.failed()
+			if len(ids) == 1 {
+				fails++
+			}
+			if err := pause(ctx, fails); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next reads the keys of the next rows, without locks.
+func (m *rowMover) next(ctx context.Context, after int64, limit int) ([]int64, error) {
+	var ids []int64
+	err := m.s.query(ctx, scanID(&ids), fmt.Sprintf("SELECT t.%[1]s FROM %[2]s AS t FORCE INDEX (PRIMARY) WHERE t.%[1]s>%[3]d AND t.%[1]s<=%[4]d AND %[5]s ORDER BY t.%[1]s LIMIT %[6]d",
+		quote(m.t.key()), qualified(m.l.source, m.t.Name), after, m.r.last, m.l.looseWhere(m.t, m.r.before), limit))
+	return ids, err
+}
+
+// move is one transaction: lock, copy, prove and delete.
+func (m *rowMover) move(ctx context.Context, ids []int64, merge bool) error {
+	err := m.transaction(ctx, ids, merge)
+	if err != nil {
+		return m.s.rollback(err)
+	}
+	return nil
+}
+
+func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) error {
+	if err := m.s.exec0(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	in := list(ids, func(id int64) string { return fmt.Sprint(id) }, ",")
+	key, source, dest := quote(m.t.key()), qualified(m.l.source, m.t.Name), m.l.dest(m.t.Name)
+	var locked []int64
+	err := m.s.query(ctx, scanID(&locked), fmt.Sprintf("SELECT t.%[1]s FROM %[2]s AS t FORCE INDEX (PRIMARY) WHERE t.%[1]s IN (%[3]s) AND %[4]s FOR UPDATE",
+		key, source, in, qualifies(m.r.before)))
+	if err != nil {
+		return err
+	}
+	mv := &mover{l: m.l, s: m.s}
+	got, err := mv.shapeOf(ctx, []*member{{table: m.t}})
+	switch {
+	case err != nil:
+		return err
+	case got != m.want:
+		return errShape
+	case len(locked) != len(ids):
+		return errChanged
+	}
+	q := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s AS t", dest, columns(m.t, ""), columns(m.t, "t"), source)
+	if merge {
+		q += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", dest, key, key)
+	}
+	q += fmt.Sprintf(" WHERE t.%s IN (%s)", key, in)
+	if merge {
+		q += fmt.Sprintf(" AND c.%s IS NULL", key)
+	}
+	if _, err := mv.affected(ctx, q); err != nil {
+		return fmt.Errorf("dbarchive: copying %s: %w", m.t.Name, err)
+	}
+	n, err := mv.affected(ctx, fmt.Sprintf("DELETE t FROM %s AS t FORCE INDEX (PRIMARY) STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE t.%[3]s IN (%[4]s) AND %[5]s",
+		source, dest, key, in, same(m.t, "t", "c")))
+	if err != nil {
+		return fmt.Errorf("dbarchive: deleting from %s: %w", m.t.Name, err)
+	}
+	if n != int64(len(ids)) {
+		return &mismatchError{m.t.Name, int64(len(ids)), n}
+	}
+	return m.s.exec0(ctx, "COMMIT")
+}
+
+func (a *Applier) verifyRows(ctx context.Context, s stackmend.Step, sess *session) error {
+	r, err := parse(s)
+	if err != nil {
+		return err
+	}
+	m, _, err := a.rowMover(ctx, sess, r)
+	if err != nil {
+		return err
+	}
+	left, err := m.next(ctx, r.first-1, 1)
+	if err == nil && len(left) > 0 {
+		return fmt.Errorf("%w: row %d and perhaps others are still in %s", stackmend.ErrNotDone, left[0], m.t.Name)
+	}
+	return err
+}

@@ -1,0 +1,153 @@
+package dbarchive
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+)
+
+// savedBatch is how many API rows one statement saves. It keeps a statement
+// far below the protocol's 65,535 placeholders and, with nova's request specs,
+// below the smallest max_allowed_packet that servers come with.
+const savedBatch = 200
+
+// save writes API rows into the cell, within the transaction that archives
+// their trees. A row that was saved before is replaced: it was restored since.
+func (s *session) save(ctx context.Context, schema string, rows []apiRow, ids map[string]int64, state int) error {
+	for len(rows) > 0 {
+		n := min(savedBatch, len(rows))
+		var args []any
+		for _, r := range rows[:n] {
+			args = append(args, r.uuid, r.table, r.id, ids[strings.ToLower(r.uuid)], state, r.body)
+		}
+		one := "(?,?,?,?,?,UTC_TIMESTAMP(6),?)"
+		q := "REPLACE INTO " + qualified(schema, apiRowsTable) + " (instance_uuid,tbl,row_id,instance_id,state,saved_at,body) VALUES " +
+			strings.TrimSuffix(strings.Repeat(one+",", n), ",")
+		if _, err := s.exec(ctx, q, args...); err != nil {
+			return fmt.Errorf("dbarchive: saving API rows: %w", err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// mark says what became of all saved rows of instances that are in a state.
+func (s *session) mark(ctx context.Context, schema, uuids string, from, to int) error {
+	return s.exec0(ctx, fmt.Sprintf("UPDATE %s FORCE INDEX (PRIMARY) SET state=%d WHERE instance_uuid IN (%s) AND state=%d",
+		qualified(schema, apiRowsTable), to, uuids, from))
+}
+
+// healBatch is how many instances are healed in one transaction.
+const healBatch = 50
+
+// saved reads the rows of the next few instances that are in a state.
+func (s *session) saved(ctx context.Context, schema string, state int) (rows []apiRow, uuids string, err error) {
+	tab := qualified(schema, apiRowsTable)
+	var names []string
+	err = s.query(ctx, func(r *sql.Rows) error {
+		var u string
+		err := r.Scan(&u)
+		if err == nil && !uuidForm.MatchString(u) {
+			err = fmt.Errorf("dbarchive: %s names an instance %q", apiRowsTable, u)
+		}
+		names = append(names, "'"+u+"'")
+		return err
+	}, fmt.Sprintf("SELECT DISTINCT instance_uuid FROM %s FORCE INDEX (state_instance) WHERE state=%d LIMIT %d", tab, state, healBatch))
+	if err != nil || len(names) == 0 {
+		return nil, "", err
+	}
+	uuids = strings.Join(names, ",")
+	err = s.query(ctx, func(r *sql.Rows) error {
+		var a apiRow
+		err := r.Scan(&a.uuid, &a.table, &a.id, &a.body)
+		rows = append(rows, a)
+		return err
+	}, fmt.Sprintf("SELECT instance_uuid, tbl, row_id, body FROM %s WHERE instance_uuid IN (%s) AND state=%d", tab, uuids, state))
+	return rows, uuids, err
+}
+
+// heal finishes what a run that was killed between the two databases left:
+// API rows whose tree is archived are cleared, those whose tree was restored
+// are put back. Every part can be done again.
+func heal(ctx context.Context, s *session, schema string, a *apiSide) error {
+	for _, h := range []struct {
+		state int
+		do    func(context.Context, *session, string, *apiSide, []apiRow, string) error
+	}{{apiToClear, clearSaved}, {apiToPut, putSaved}} {
+		for {
+			rows, uuids, err := s.saved(ctx, schema, h.state)
+			if err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				break
+			}
+			if err := h.do(ctx, s, schema, a, rows, uuids); err != nil {
+				return fmt.Errorf("dbarchive: completing an interrupted run: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// clearSaved deletes the API rows behind saved ones. What changed after it was
+// saved is saved again first; what is another row by now stays.
+func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows []apiRow, uuids string) error {
+	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	var ours []apiRow
+	for _, was := range rows {
+		now, err := a.read(ctx, was.table, "id", fmt.Sprint(was.id), "")
+		if err != nil {
+			return a.rollback(err)
+		}
+		if len(now) == 0 || now[0].uuid != was.uuid || was.table == apiTables[0] && now[0].cell != a.cellID {
+			continue
+		}
+		ours = append(ours, now[0])
+		if bytes.Equal(was.body, now[0].body) {
+			continue
+		}
+		if _, err := s.exec(ctx, "UPDATE "+qualified(schema, apiRowsTable)+" SET body=? WHERE instance_uuid=? AND tbl=? AND row_id=?",
+			now[0].body, was.uuid, was.table, was.id); err != nil {
+			return a.rollback(err)
+		}
+	}
+	if err := a.clear(ctx, ours); err != nil {
+		return a.rollback(err)
+	}
+	return s.mark(ctx, schema, uuids, apiToClear, apiCleared)
+}
+
+// putSaved inserts  the saved rows into the API database and forgets them.
+func putSaved(ctx context.Context, s *session, schema string, a *apiSide, rows []apiRow, uuids string) error {
+	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := a.put(ctx, r); err != nil {
+			return a.rollback(err)
+		}
+	}
+	if err := a.s.exec0(ctx, "COMMIT"); err != nil {
+		return a.rollback(err)
+	}
+	return s.exec0(ctx, fmt.Sprintf("DELETE FROM %s WHERE instance_uuid IN (%s) AND state=%d",
+		qualified(schema, apiRowsTable), uuids, apiToPut))
+}
+
+func (a *apiSide) rollback(err error) error { return a.s.rollback(err) }
+
+// rollback ends the transaction and returns why. It does not depend on the
+// context that has perhaps just ended.
+func (s *session) rollback(cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	if _, err := s.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		s.broken = true // the server rolls back when it notices
+	}
+	return cause
+}

@@ -1,0 +1,46 @@
+package dbarchive
+
+import (
+	"context"
+	"fmt"
+)
+
+// Two small tables of our own live in each cell's database. nova-manage passes
+// over tables that it does not know.
+const (
+	leaseTable   = statePrefix + "lease"
+	apiRowsTable = statePrefix + "api_rows"
+)
+
+// What is to become of a row in apiRowsTable.
+const (
+	apiToClear = 0 // its tree is archived; the row may still be in the API database
+	apiCleared = 1 // kept here for a restore
+	apiToPut   = 2 // its tree was restored; the row goes back to the API database
+)
+
+// stateTables makes the tables. The lease's renewed_at is also the heartbeat
+// from which the lag of a replica is read. An API row is saved in the same
+// transaction that archives its tree and cleared afterwards: whoever is killed
+// in between leaves the row here as a note of what to do.
+func stateTables(database string) []string {
+	return []string{
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
+			name VARCHAR(64) NOT NULL PRIMARY KEY, token CHAR(32) NOT NULL, holder VARCHAR(255) NOT NULL,
+			renewed_at DATETIME(6) NOT NULL, expires_at DATETIME(6) NOT NULL
+		) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`, qualified(database, leaseTable)),
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
+			instance_uuid VARCHAR(36) NOT NULL, tbl VARCHAR(64) NOT NULL, row_id BIGINT NOT NULL,
+			instance_id BIGINT NOT NULL, state TINYINT NOT NULL, saved_at DATETIME(6) NOT NULL, body LONGBLOB NOT NULL,
+			PRIMARY KEY (instance_uuid, tbl, row_id), KEY state_instance (state, instance_id)
+		) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3`, qualified(database, apiRowsTable)),
+	}
+}
+
+// prepared reports whether the tables exist.
+func (s *session) prepared(ctx context.Context, database string) (bool, error) {
+	var n int
+	err := s.row(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=? AND table_name IN (?,?)",
+		[]any{database, leaseTable, apiRowsTable}, &n)
+	return n == 2, err
+}

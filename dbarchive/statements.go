@@ -1,0 +1,246 @@
+package dbarchive
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A layout knows where the rows of a cell's trees are and where they go, and
+// writes the statements. Everything variable in a statement is a number, a
+// time or a checked UUID: no text of a row ever becomes SQL.
+type layout struct {
+	source string // the cell's database
+	tree   *tree
+	dest   func(table string) string // qualified name of the copy
+}
+
+// destinationTable returns where the rows of a table go within the server.
+func (d Destination) table(source, table string) string {
+	if d.Schema != "" {
+		return qualified(d.Schema, table)
+	}
+	return qualified(source, shadowPrefix+table)
+}
+
+// each calls f for the root and all members, parents first.
+func (l *layout) each() []*member { return append([]*member{l.tree.root}, l.tree.members...) }
+
+// from joins a member, as t, up to the table whose column holds the
+// instance's uuid. Every table is reached by an index that is named: a full
+// scan would stop at the rows of live instances that others hold locked.
+func (l *layout) from(m *member) (from, uuid string) {
+	chain := []*member{m}
+	for p := m.parent; p != nil; p = p.parent {
+		chain = append(chain, p)
+	}
+	slices.Reverse(chain)
+	alias := func(i int) string {
+		if i == len(chain)-1 {
+			return "t"
+		}
+		return "p" + strconv.Itoa(i)
+	}
+	for i, c := range chain {
+		if i > 0 {
+			from += " STRAIGHT_JOIN "
+		}
+		from += fmt.Sprintf("%s AS %s FORCE INDEX (%s)", qualified(l.source, c.table.Name), alias(i), quote(c.index()))
+		if i > 0 {
+			from += fmt.Sprintf(" ON %s.%s=%s.%s", alias(i), quote(c.column), alias(i-1), quote(c.ref))
+		}
+	}
+	return from, alias(0) + "." + quote(chain[0].column)
+}
+
+// dead selects, of t, the rows that go with their instance.
+func (m *member) dead() string {
+	switch {
+	case m.follow:
+		return ""
+	case m.table.has("deleted"):
+		return " AND IFNULL(t.deleted,0)<>0"
+	}
+	return " AND FALSE"
+}
+
+func columns(t *Table, alias string) string {
+	var b strings.Builder
+	for i, c := range t.stored() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if alias != "" {
+			b.WriteString(alias + ".")
+		}
+		b.WriteString(quote(c.Name))
+	}
+	return b.String()
+}
+
+// copy inserts the rows of trees into the destination. With merge, rows that
+// are there already are left to the comparison.
+func (l *layout) copy(m *member, uuids string, merge bool) string {
+	from, uuid := l.from(m)
+	dest, key := l.dest(m.table.Name), quote(m.table.key())
+	q := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", dest, columns(m.table, ""), columns(m.table, "t"), from)
+	if merge {
+		q += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", dest, key, key)
+	}
+	q += fmt.Sprintf(" WHERE %s IN (%s)%s", uuid, uuids, m.dead())
+	if merge {
+		q += fmt.Sprintf(" AND c.%s IS NULL", key)
+	}
+	return q
+}
+
+// remove deletes the rows whose copy is the same, byte for byte. It is the
+// verification: as many rows must go as were copied, or nothing is committed.
+func (l *layout) remove(m *member, uuids string) string {
+	from, uuid := l.from(m)
+	return fmt.Sprintf("DELETE t FROM %s STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE %s IN (%s)%s AND %s",
+		from, l.dest(m.table.Name), quote(m.table.key()), uuid, uuids, m.dead(), same(m.table, "t", "c"))
+}
+
+func (l *layout) count(m *member, uuids string) string {
+	from, uuid := l.from(m)
+	return fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE %s IN (%s)%s", from, uuid, uuids, m.dead())
+}
+
+// same compares every column of two rows. Text is compared as bytes, for most
+// collations find different texts equal. The length is compared too where a
+// value could be longer than max_allowed_packet: CAST would make it NULL.
+func same(t *Table, a, b string) string {
+	var terms []string
+	for _, c := range t.stored() {
+		n := quote(c.Name)
+		switch {
+		case c.Charset == "" && !isBlob(c):
+			terms = append(terms, fmt.Sprintf("%s.%s<=>%s.%s", a, n, b, n))
+		default:
+			if isLong(c) {
+				terms = append(terms, fmt.Sprintf("LENGTH(%s.%s)<=>LENGTH(%s.%s)", a, n, b, n))
+			}
+			terms = append(terms, fmt.Sprintf("CAST(%s.%s AS BINARY)<=>CAST(%s.%s AS BINARY)", a, n, b, n))
+		}
+	}
+	return strings.Join(terms, " AND ")
+}
+
+func isBlob(c Column) bool {
+	return strings.HasSuffix(c.DataType, "blob") || strings.HasSuffix(c.DataType, "binary")
+}
+
+func isLong(c Column) bool {
+	return strings.HasSuffix(c.DataType, "text") || strings.HasSuffix(c.DataType, "blob") || c.DataType == "json"
+}
+
+// rowOverhead stands for all the short columns of a row when bytes are
+// counted; the long ones are measured.
+const rowOverhead = 128
+
+func bytesOf(t *Table) string {
+	sum := strconv.Itoa(rowOverhead)
+	for _, c := range t.stored() {
+		if isLong(c) {
+			sum += fmt.Sprintf("+IFNULL(LENGTH(t.%s),0)", quote(c.Name))
+		}
+	}
+	return sum
+}
+
+// candidates selects the next trees that the cut-off qualifies.
+func (l *layout) candidates(before time.Time, after, last int64, limit int) string {
+	return fmt.Sprintf(`SELECT t.id, t.uuid, IFNULL(t.host,''), IFNULL(t.cleaned,0), TIMESTAMPDIFF(SECOND,'1970-01-01',t.deleted_at), %s
+		FROM %s AS t FORCE INDEX (PRIMARY) WHERE t.id>%d AND t.id<=%d AND %s ORDER BY t.id LIMIT %d`,
+		bytesOf(l.tree.root.table), qualified(l.source, instances), after, last, qualifies(before), limit)
+}
+
+// qualifies is the condition for a tree's root. It is asserted again, under a
+// lock, in the transaction that moves the tree.
+func qualifies(before time.Time) string {
+	return fmt.Sprintf("t.deleted<>0 AND t.deleted_at<'%s'", before.UTC().Format(time.DateTime))
+}
+
+// lockRoots locks those of the given instances that still qualify.
+func (l *layout) lockRoots(before time.Time, ids string) string {
+	return fmt.Sprintf("SELECT t.id FROM %s AS t FORCE INDEX (PRIMARY) WHERE t.id IN (%s) AND %s FOR UPDATE",
+		qualified(l.source, instances), ids, qualifies(before))
+}
+
+// sizes counts, for the given instances and every member and blocker: rows that
+// go, rows that are alive, bytes, and with both, rows whose key the destination
+// has.
+func (l *layout) sizes(uuids string, both bool) string {
+	var parts []string
+	for i, m := range l.each() {
+		from, uuid := l.from(m)
+		live, in := "0", "0"
+		switch {
+		case m.follow || m == l.tree.root:
+		case m.table.has("deleted"):
+			live = "SUM(IFNULL(t.deleted,0)=0)"
+		default:
+			live = "COUNT(*)"
+		}
+		if both {
+			key := quote(m.table.key())
+			from += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", l.dest(m.table.Name), key, key)
+			in = fmt.Sprintf("COUNT(c.%s)", key)
+		}
+		parts = append(parts, fmt.Sprintf("SELECT %d, %s, COUNT(*), %s, SUM(%s), %s FROM %s WHERE %s IN (%s) GROUP BY %s",
+			i, uuid, live, bytesOf(m.table), in, from, uuid, uuids, uuid))
+	}
+	for i, b := range l.tree.blockers {
+		live := ""
+		if b.table.has("deleted") {
+			live = " AND IFNULL(t.deleted,0)=0"
+		}
+		col := "t." + quote(b.column)
+		parts = append(parts, fmt.Sprintf("SELECT %d, %s, 0, COUNT(*), 0, 0 FROM %s AS t FORCE INDEX (%s) WHERE %s IN (%s)%s GROUP BY %s",
+			-1-i, col, qualified(l.source, b.table.Name), quote(b.table.Indexes[b.column]), col, uuids, live, col))
+	}
+	return strings.Join(parts, " UNION ALL ")
+}
+
+// blocked asks, of each blocker, whether it still names one of the instances.
+// Without a foreign key nothing but this look keeps the row from being left
+// behind.
+func (l *layout) blocked(uuids string) string {
+	if len(l.tree.blockers) == 0 {
+		return "SELECT 0"
+	}
+	return "SELECT " + list(l.tree.blockers, func(b blocker) string {
+		live := ""
+		if b.table.has("deleted") {
+			live = " AND IFNULL(t.deleted,0)=0"
+		}
+		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s AS t FORCE INDEX (%s) WHERE t.%s IN (%s)%s)",
+			qualified(l.source, b.table.Name), quote(b.table.Indexes[b.column]), quote(b.column), uuids, live)
+	}, "+")
+}
+
+// shape is a statement without rows whose columns are those of the given
+// members and their copies. Within a transaction it also keeps these tables as
+// they are until the end: a column that was added since would be lost.
+func (l *layout) shape(members []*member) string {
+	i := 0
+	return "SELECT * FROM " + list(members, func(m *member) string {
+		i++
+		return fmt.Sprintf("%s AS s%d, %s AS d%d", qualified(l.source, m.table.Name), i, l.dest(m.table.Name), i)
+	}, ", ") + " WHERE FALSE"
+}
+
+// list joins what text makes of every item.
+func list[T any](items []T, text func(T) string, sep string) string {
+	var b strings.Builder
+	for i, it := range items {
+		if i > 0 {
+			b.WriteString(sep)
+		}
+		b.WriteString(text(it))
+	}
+	return b.String()
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package galera
+
+import "os"
+
+var cont = os.Kill
