@@ -3,11 +3,14 @@ module github.com/stackmend/stackmend
 go 1.25.0
 
 require (
-	github.com/ceph/go-ceph v0.40.0 // indirect
+	github.com/ceph/go-ceph v0.40.0
+	github.com/mdlayher/netlink v1.8.0
+	golang.org/x/sync v0.20.0
+	golang.org/x/sys v0.45.0
+)
+
+require (
 	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/mdlayher/netlink v1.8.0 // indirect
 	github.com/mdlayher/socket v0.5.1 // indirect
 	golang.org/x/net v0.43.0 // indirect
-	golang.org/x/sync v0.20.0 // indirect
-	golang.org/x/sys v0.45.0 // indirect
 )

@@ -102,7 +102,7 @@ type Local struct {
 
 // Command asks the socket if there is one.
 func (l Local) Command(ctx context.Context, c Command) (io.ReadCloser, error) {
-	if c.To.Kind == OSD {
+	if c.To.Kind == KindOSD {
 		if id, err := strconv.Atoi(c.To.ID); err == nil && l.Sockets[id] != "" {
 			return AdminSocket{l.Sockets[id], c.To}.Command(ctx, c)
 		}

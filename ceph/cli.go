@@ -73,9 +73,9 @@ func (c CLI) argv(ctx context.Context, cmd Command) ([]string, error) {
 		argv = append(argv, "--format", "json")
 	}
 	switch cmd.To.Kind {
-	case OSD:
+	case KindOSD:
 		argv = append(argv, "tell", cmd.To.String())
-	case PG:
+	case KindPG:
 		argv = append(argv, "tell", cmd.To.ID)
 	}
 	words, err := cmd.words()

@@ -33,11 +33,11 @@ type Kind uint8
 
 // The kinds. The zero value is none, and is refused.
 const (
-	_   Kind = iota
-	Mon      // any monitor
-	Mgr      // the active manager
-	OSD      // the OSD that Target.ID names
-	PG       // the primary of the placement group that Target.ID names
+	_       Kind = iota
+	KindMon      // any monitor
+	KindMgr      // the active manager
+	KindOSD      // the OSD that Target.ID names
+	KindPG       // the primary of the placement group that Target.ID names
 )
 
 // A Target is whom a command is put to.
@@ -47,20 +47,20 @@ type Target struct {
 }
 
 // ToOSD is the target osd.id.
-func ToOSD(id int) Target { return Target{OSD, strconv.Itoa(id)} }
+func ToOSD(id int) Target { return Target{KindOSD, strconv.Itoa(id)} }
 
 // ToPG is the placement group with this id.
-func ToPG(pgid string) Target { return Target{PG, pgid} }
+func ToPG(pgid string) Target { return Target{KindPG, pgid} }
 
 func (t Target) String() string {
 	switch t.Kind {
-	case Mon:
+	case KindMon:
 		return "mon"
-	case Mgr:
+	case KindMgr:
 		return "mgr"
-	case OSD:
+	case KindOSD:
 		return "osd." + t.ID
-	case PG:
+	case KindPG:
 		return "pg " + t.ID
 	}
 	return "nobody"
@@ -69,17 +69,17 @@ func (t Target) String() string {
 // valid refuses a target that could be read as something else.
 func (t Target) valid() error {
 	switch t.Kind {
-	case Mon, Mgr:
+	case KindMon, KindMgr:
 		if t.ID != "" {
 			return fmt.Errorf("ceph: the %s takes no id, %q was given", t, t.ID)
 		}
 		return nil
-	case OSD:
+	case KindOSD:
 		if n, err := strconv.Atoi(t.ID); err != nil || n < 0 || strconv.Itoa(n) != t.ID {
 			return fmt.Errorf("ceph: %q is not the number of an OSD", t.ID)
 		}
 		return nil
-	case PG:
+	case KindPG:
 		if !validPGID(t.ID) {
 			return fmt.Errorf("ceph: %q is not the id of a placement group", t.ID)
 		}
@@ -124,7 +124,7 @@ func (c Command) String() string {
 	if err != nil {
 		words = strings.Fields(c.Prefix)
 	}
-	if c.To.Kind == OSD || c.To.Kind == PG {
+	if c.To.Kind == KindOSD || c.To.Kind == KindPG {
 		words = append([]string{"tell", strings.TrimPrefix(c.To.String(), "pg ")}, words...)
 	}
 	return strings.Join(words, " ")
@@ -214,9 +214,11 @@ func (c Command) file() string {
 	switch {
 	case c.Prefix == "health":
 		name = "health_detail"
-	case c.To.Kind == PG:
+	case c.To.Kind == KindPG:
 		return "pg_" + name + "_" + c.To.ID
-	case c.To.Kind == OSD:
+	case c.Prefix == "heap":
+		return c.To.String() + ".heap_stats"
+	case c.To.Kind == KindOSD:
 		name = c.To.String() + "." + name
 	}
 	// What only says how much to show is not part of the name.

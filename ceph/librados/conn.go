@@ -42,14 +42,14 @@ func Open(ctx context.Context, o Options) (*Conn, error) {
 	case err := <-connected:
 		if err != nil {
 			conn.Shutdown()
-			return nil, ceph.Failed(ceph.Command{To: ceph.Target{Kind: ceph.Mon}, Prefix: "connect"}, code(err), err.Error())
+			return nil, ceph.Failed(ceph.Command{To: ceph.Target{Kind: ceph.KindMon}, Prefix: "connect"}, code(err), err.Error())
 		}
 	case <-ctx.Done():
 		go func() { // client_mount_timeout ends it
 			<-connected
 			conn.Shutdown()
 		}()
-		return nil, ceph.Lost(ceph.Command{To: ceph.Target{Kind: ceph.Mon}, Prefix: "connect"}, ctx)
+		return nil, ceph.Lost(ceph.Command{To: ceph.Target{Kind: ceph.KindMon}, Prefix: "connect"}, ctx)
 	}
 	if o.Calls <= 0 {
 		o.Calls = 32
@@ -153,17 +153,17 @@ func (c *Conn) end() {
 func (c *Conn) call(cmd ceph.Command, args []byte) (a answer) {
 	list := [][]byte{args}
 	switch cmd.To.Kind {
-	case ceph.Mon:
+	case ceph.KindMon:
 		a.body, a.status, a.err = c.conn.MonCommand(args)
-	case ceph.Mgr:
+	case ceph.KindMgr:
 		a.body, a.status, a.err = c.conn.MgrCommand(list)
-	case ceph.OSD:
+	case ceph.KindOSD:
 		id, err := strconv.Atoi(cmd.To.ID)
 		if err != nil {
 			return answer{err: err}
 		}
 		a.body, a.status, a.err = c.conn.OsdCommand(id, list)
-	case ceph.PG:
+	case ceph.KindPG:
 		a.body, a.status, a.err = c.conn.PGCommand([]byte(cmd.To.ID), list)
 	}
 	return a
