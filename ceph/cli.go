@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/stackmend/stackmend"
 )
 
 // CLI is a Commander that runs the `ceph` command, in a child process that is
@@ -137,9 +139,16 @@ func (c *child) ended(p []byte) (int, error) {
 		return c.text.Read(p)
 	case c.err == nil:
 		return 0, io.EOF
-	case errors.As(c.err, &exit) && exit.ExitCode() > 0:
+	case errors.As(c.err, &exit) && exit.ExitCode() > 1:
 		return 0, Failed(c.asked, exit.ExitCode(), string(c.stderr.bytes()))
+	case errors.As(c.err, &exit) && bytes.Contains(c.stderr.bytes(), []byte("timed out")):
+		// Its own --connect-timeout, which is rounded down, came before ours.
+		return 0, &CommandError{Command: c.asked.String(), Status: string(c.stderr.bytes()),
+			Err: fmt.Errorf("%w, %w", stackmend.ErrUncertain, stackmend.ErrTimeout)}
+	case errors.As(c.err, &exit) && bytes.Contains(c.stderr.bytes(), []byte("EPERM")):
+		return 0, Failed(c.asked, codeNotPermitted, string(c.stderr.bytes()))
 	}
+	// Status 1 is also what the command ends with when it fails by itself.
 	return 0, &CommandError{Command: c.asked.String(), Status: string(c.stderr.bytes()), Err: c.err}
 }
 

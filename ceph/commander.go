@@ -139,6 +139,9 @@ func (c Command) JSON() ([]byte, error) {
 	if !c.Text {
 		m["format"] = "json"
 	}
+	if c.To.Kind == KindPG {
+		m["pgid"] = c.To.ID
+	}
 	for _, a := range c.Args {
 		m[a.Name] = a.Value
 	}
@@ -154,7 +157,7 @@ func (c Command) Valid() error {
 	if len(strings.Fields(c.Prefix)) == 0 || strings.HasPrefix(c.Prefix, "-") {
 		return fmt.Errorf("ceph: %q is not a command", c.Prefix)
 	}
-	names := map[string]bool{"prefix": true, "format": true}
+	names := map[string]bool{"prefix": true, "format": true, "pgid": c.To.Kind == KindPG}
 	for _, a := range c.Args {
 		if a.Name == "" || names[a.Name] {
 			return fmt.Errorf("ceph: %s: argument %q is missing a name or given twice", c.Prefix, a.Name)

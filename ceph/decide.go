@@ -38,6 +38,9 @@ type Observed struct {
 	Earlier *Snapshot // of the same cluster, some time before: shows what moves
 	Host    *Host     // of the host that this runs on
 	OSDLogs []OSDLog  // logs of OSDs
+	// ClusterLog is the cluster log of a monitor's host, oldest line first:
+	// what the monitors themselves remember reaches back for minutes.
+	ClusterLog []LogLine
 }
 
 // A judge looks for one kind of finding.

@@ -14,7 +14,8 @@ import (
 // findFlapping tells which OSDs went down again and again, how, and whether
 // they have something in common.
 func findFlapping(o Observed, p Policy) []stackmend.Finding {
-	by := recent(downs(o.Cluster.Log), o.Cluster.Taken.Add(-p.FlapWindow))
+	since := o.Cluster.Taken.Add(-p.FlapWindow)
+	by := recent(downs(o.log()), since)
 	maps.DeleteFunc(by, func(_ int, d []Down) bool { return len(d) < p.Flaps })
 	ids := slices.Sorted(maps.Keys(by))
 	var out []stackmend.Finding
@@ -23,6 +24,59 @@ func findFlapping(o Observed, p Policy) []stackmend.Finding {
 	}
 	if len(ids) >= 3 {
 		out = append(out, pattern(o.Cluster, ids))
+	}
+	if f, short := o.shortLog(since); short && len(out) == 0 {
+		out = append(out, f)
+	}
+	return append(out, o.restarted()...)
+}
+
+// log is the longer of the two cluster logs.
+func (o Observed) log() []LogLine {
+	if len(o.ClusterLog) > 0 {
+		return o.ClusterLog
+	}
+	return o.Cluster.Log
+}
+
+// shortLog: the monitors remember the last 50 lines or so
+// (mon_log_max_summary). If an OSD went up or down before them, within the
+// window, nobody can say from these how often.
+func (o Observed) shortLog(since time.Time) (stackmend.Finding, bool) {
+	s, log := o.Cluster, o.log()
+	if s.unseen("log_last") != nil && len(o.ClusterLog) == 0 || !s.LastUpChange.IsZero() && s.LastUpChange.Before(since) {
+		return stackmend.Finding{}, false
+	}
+	from := s.Taken
+	if len(log) > 0 {
+		from = log[0].At
+	}
+	if !from.After(since) {
+		return stackmend.Finding{}, false
+	}
+	f := finding(stackmend.Unknown, "cluster", "cannot tell how often OSDs went down in the last %s: the log begins only %s ago", duration(s.Taken.Sub(since)), duration(s.Taken.Sub(from)))
+	f.Fix = "hand it the cluster log of a monitor's host (/var/log/ceph/ceph.log)"
+	if !s.LastUpChange.IsZero() {
+		f.Evidence = []stackmend.Evidence{{Source: "osd dump last_up_change", Value: "an OSD went up or down", At: s.LastUpChange}}
+	}
+	return f, true
+}
+
+// restarted: OSDs that began a new life between two snapshots.
+func (o Observed) restarted() []stackmend.Finding {
+	if o.Earlier == nil {
+		return nil
+	}
+	var out []stackmend.Finding
+	for _, now := range o.Cluster.OSDs {
+		was := o.Earlier.OSD(now.ID)
+		if was == nil || !was.Up || !now.Up || was.UpFrom == now.UpFrom || len(out) >= shown {
+			continue
+		}
+		f := finding(stackmend.Warn, osdName(now.ID), "went down and came back between the two snapshots")
+		f.Evidence = []stackmend.Evidence{seen("osd dump", "up_from was %d", was.UpFrom), now.lastEnd()}
+		f.Fix = "see whether somebody restarted it; if nobody did, look into its log and its host's kernel log"
+		out = append(out, f)
 	}
 	return out
 }

@@ -94,10 +94,10 @@ type observer struct {
 func (w *observer) cluster(ctx context.Context) error {
 	if err := w.ask(ctx, osdMapSource()); err != nil {
 		for _, src := range append(monSources(1), statusSource()) {
-			w.unseen(src.command, fmt.Errorf("not asked, for the monitors gave no OSD map: %w", err))
+			w.unseen(src.command, notAsked("the monitors gave no OSD map", err))
 		}
 		for _, src := range append(mgrSources(), osdPerfSource()) {
-			w.unseen(src.command, fmt.Errorf("not asked, for the monitors gave no OSD map: %w", err))
+			w.unseen(src.command, notAsked("the monitors gave no OSD map", err))
 		}
 		return fmt.Errorf("ceph: no OSD map: %w", err)
 	}
@@ -110,14 +110,18 @@ func (w *observer) cluster(ctx context.Context) error {
 	return g.Wait()
 }
 
+// notAsked is why a question was not put. It is not late or denied itself.
+func notAsked(why string, err error) error {
+	return fmt.Errorf("not asked, for %s: %s", why, err.Error())
+}
+
 // manager asks a cheap question first: one that hangs is not asked a dear one.
 func (w *observer) manager(ctx context.Context) {
 	err := w.ask(ctx, osdPerfSource())
 	late := errors.Is(err, stackmend.ErrUncertain) || errors.Is(err, stackmend.ErrTimeout)
 	for _, src := range mgrSources() {
 		if late {
-			src.quiet = false
-			w.unseen(src.command, fmt.Errorf("not asked, for the manager did not answer: %w", err))
+			w.unseen(src.command, notAsked("the manager did not answer", err))
 			continue
 		}
 		_ = w.ask(ctx, src) // stands in Unseen
@@ -199,7 +203,7 @@ func (w *observer) daemon(ctx context.Context, id int) *Daemon {
 		w.unseen(src.command(id), err)
 		if errors.Is(err, stackmend.ErrUncertain) || errors.Is(err, stackmend.ErrTimeout) {
 			for _, rest := range sources[i+1:] {
-				w.unseen(rest.command(id), fmt.Errorf("not asked, for osd.%d did not answer: %w", id, err))
+				w.unseen(rest.command(id), notAsked(osdName(id)+" did not answer", err))
 			}
 			break
 		}

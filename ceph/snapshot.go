@@ -14,6 +14,9 @@ type Snapshot struct {
 	// was done; 0: not seen. If they differ the parts may not fit together.
 	Epoch, EpochEnd int
 
+	// LastUpChange is when an OSD last went up or down; zero before Nautilus.
+	LastUpChange time.Time
+
 	Flags    []string // of the OSD map, sorted: noout, pglog_hardlimit..
 	Require  string   // require_osd_release
 	Full     Ratios

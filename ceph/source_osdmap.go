@@ -14,6 +14,7 @@ type osdMapJSON struct {
 	FSID     string     `json:"fsid"`
 	Flags    *string    `json:"flags"`
 	Require  string     `json:"require_osd_release"`
+	LastUp   string     `json:"last_up_change"` // Nautilus and newer
 	Full     float64    `json:"full_ratio"`
 	Backfill float64    `json:"backfillfull_ratio"`
 	Near     float64    `json:"nearfull_ratio"`
@@ -69,6 +70,9 @@ func (s *Snapshot) readOSDMap(r io.Reader) error {
 		return errors.New("ceph: an OSD map without epoch, flags or osds")
 	}
 	s.Epoch, s.FSID, s.Require = m.Epoch, m.FSID, m.Require
+	if at, err := parseTime(m.LastUp); err == nil && at.Year() > 1970 {
+		s.LastUpChange = at
+	}
 	s.Full = Ratios{m.Near, m.Backfill, m.Full}
 	s.Flags = strings.FieldsFunc(*m.Flags, func(r rune) bool { return r == ',' })
 	slices.Sort(s.Flags)
