@@ -98,8 +98,16 @@ func (c *pgCounter) stuck(state string) bool {
 	return verdict
 }
 
-// done gives the sums to the Snapshot.
-func (c *pgCounter) done() {
+// done gives the sums to the Snapshot. None at all, though there are pools, is
+// not an answer.
+func (c *pgCounter) done() error {
+	pgs := 0
+	for _, p := range c.s.Pools {
+		pgs += p.PGs
+	}
+	if c.pgs.Total == 0 && pgs > 0 {
+		return fmt.Errorf("ceph: pg dump has no PGs, the OSD map %d", pgs)
+	}
 	c.pgs.Seen = true
 	c.s.PGs = c.pgs
 	for id, l := range c.load {
@@ -107,6 +115,7 @@ func (c *pgCounter) done() {
 			o.Load = *l
 		}
 	}
+	return nil
 }
 
 // badStates are the states in which a PG does not serve or does not recover,

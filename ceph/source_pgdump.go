@@ -152,8 +152,7 @@ func (s *Snapshot) readPGDump(r io.Reader) error {
 	if _, err := d.Token(); err != io.EOF { // the rest also says how the command ended
 		return pgDumpError(cmp.Or(err, errors.New("something follows")))
 	}
-	c.done()
-	return nil
+	return c.done()
 }
 
 func pgDumpError(err error) error {

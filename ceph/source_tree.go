@@ -140,6 +140,9 @@ func (s *Snapshot) readMetadata(r io.Reader) error {
 	if err := decodeJSON(r, &all); err != nil {
 		return err
 	}
+	if all == nil {
+		return errors.New("ceph: osd metadata is null")
+	}
 	for _, m := range all { // all of it, before any of it is taken
 		if m.ID == nil {
 			return errors.New("ceph: osd metadata without an id")
