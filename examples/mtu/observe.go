@@ -299,12 +299,14 @@ func (t *tool) probeTCP(ctx context.Context, target string) error {
 	return nil
 }
 
-// session is the address that sshd says the operator comes from.
-func session(connection string) []netip.Addr {
-	from, _, _ := strings.Cut(connection, " ")
+// session is the address that the operator comes from.
+func session(from string) ([]netip.Addr, error) {
+	if from == "" {
+		return nil, nil
+	}
 	a, err := netip.ParseAddr(from)
 	if err != nil {
-		return nil
+		return nil, cli.Usage("-session: %v", err)
 	}
-	return []netip.Addr{a}
+	return []netip.Addr{a}, nil
 }
