@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -66,6 +67,11 @@ func (t *tool) check(ctx context.Context) (stackmend.Result, error) {
 	began := time.Now()
 	if err := t.observe(ctx); err != nil {
 		return stackmend.Result{Check: "mtu", Started: began, Finished: time.Now()}, err
+	}
+	if t.oneByOne() {
+		r, err := t.checkEach(ctx)
+		r.Started, r.Finished = began, time.Now()
+		return r, errors.Join(err, t.draw())
 	}
 	r := mtu.Check(&t.snapshot)
 	r.Started, r.Finished = began, time.Now()

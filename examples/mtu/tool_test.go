@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,5 +83,21 @@ func TestWrongUsage(t *testing.T) {
 	}
 	if status, _, _ := run(t, "-links", "nosuch.json"); status != 3 {
 		t.Errorf("a missing file: status %d", status)
+	}
+}
+
+// TestManyHosts judges hosts one by one; a bad one among good ones is found.
+func TestManyHosts(t *testing.T) {
+	args := []string{"-wire", "e0=1518", "-wire", "e1=1518"}
+	for i := range 40 {
+		which := "good"
+		if i == 33 {
+			which = "bad"
+		}
+		args = append(args, "-links", fmt.Sprintf("c%d=%s%s-cmp.ip-d-j-link.json", i, captures, which))
+	}
+	status, out, errs := run(t, args...)
+	if status != 2 || !strings.Contains(out, "stacked-vlan c33/vlan100") || strings.Count(out, "stacked-vlan") != 1 || !strings.Contains(out, "40 hosts") {
+		t.Errorf("%d %s\n%s", status, errs, out)
 	}
 }
