@@ -174,3 +174,12 @@ func TestNovaDiff(t *testing.T) {
 		t.Errorf("a file that changed: %s", d)
 	}
 }
+
+// TestNetworksWithoutProviderAreUnknown: what a reader who is no administrator
+// gets is not health.
+func TestNetworksWithoutProviderAreUnknown(t *testing.T) {
+	s := &Snapshot{Networks: []Network{{ID: "a", MTU: 1500}}, Configs: []Config{neutron(t, neutronConf)}}
+	wantCodes(t, Check(s), "path-not-seen unknown a")
+	s = &Snapshot{Networks: []Network{{ID: "a", MTU: 1500, Segments: []Segment{{Type: "vlan", Physnet: "p", ID: 3}}}}}
+	wantCodes(t, Check(s), "path-not-seen unknown a")
+}
