@@ -243,4 +243,3 @@ func TestFeatures(t *testing.T) {
 		t.Error(err, h.Links[0].TxVLAN)
 	}
 }
-

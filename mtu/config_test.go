@@ -157,3 +157,29 @@ func TestNothingIsUnknown(t *testing.T) {
 		t.Error(r.Status)
 	}
 }
+
+func TestNovaDiff(t *testing.T) {
+	fsys := fstest.MapFS{"etc/nova/nova.conf": {Data: []byte("[DEFAULT]\ndebug = true\nvlan_interface = vlan20\n")}}
+	c, err := ReadNova(fsys, "etc/nova/nova.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := NovaDiff(fsys, c, links(t, "cmp", "bad-cmp.ip-d-j-link.json"))
+	want := "--- a/etc/nova/nova.conf\n+++ b/etc/nova/nova.conf\n@@ -3 +3 @@\n-vlan_interface = vlan20\n+vlan_interface = bond0\n"
+	if err != nil || d != want {
+		t.Errorf("%v\n%s", err, d)
+	}
+	fsys["etc/nova/nova.conf"].Data = []byte("[DEFAULT]\n\nvlan_interface = eth7\n")
+	if d, err := NovaDiff(fsys, c, links(t, "cmp", "bad-cmp.ip-d-j-link.json")); err == nil {
+		t.Errorf("a file that changed: %s", d)
+	}
+}
+
+// TestNetworksWithoutProviderAreUnknown: what a reader who is no administrator
+// gets is not health.
+func TestNetworksWithoutProviderAreUnknown(t *testing.T) {
+	s := &Snapshot{Networks: []Network{{ID: "a", MTU: 1500}}, Configs: []Config{neutron(t, neutronConf)}}
+	wantCodes(t, Check(s), "path-not-seen unknown a")
+	s = &Snapshot{Networks: []Network{{ID: "a", MTU: 1500, Segments: []Segment{{Type: "vlan", Physnet: "p", ID: 3}}}}}
+	wantCodes(t, Check(s), "path-not-seen unknown a")
+}

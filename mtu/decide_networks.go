@@ -11,22 +11,31 @@ import (
 // with the paths that carry it.
 func (j *judge) networks() {
 	carriers := j.carriers()
+	var unjudged []string
 	for _, n := range j.s.Networks {
 		if n.MTU == 0 {
 			continue // neutron knows no bound and announces none
 		}
+		judged := false
 		subject := n.ID
 		if n.Name != "" {
 			subject = n.Name + " (" + n.ID + ")"
 		}
 		for _, c := range j.s.Configs {
-			if c.neutronServer() {
+			if c.neutronServer() && len(n.Segments) > 0 {
 				j.networkConfig(subject, n, c)
+				judged = true
 			}
 		}
 		for _, s := range n.Segments {
-			j.networkPaths(subject, n, s, carriers)
+			judged = j.networkPaths(subject, n, s, carriers) || judged
 		}
+		if !judged {
+			unjudged = append(unjudged, subject)
+		}
+	}
+	if len(unjudged) > 0 {
+		j.unseen(list(unjudged), fmt.Sprintf("%d networks could be compared with nothing: no link that was seen carries them, and neutron's configuration, or their provider:* attributes, which administrators see, were not given", len(unjudged)))
 	}
 }
 
@@ -102,7 +111,7 @@ func (j *judge) carriers() map[carrier][]*Path {
 	return out
 }
 
-func (j *judge) networkPaths(subject string, n Network, s Segment, carriers map[carrier][]*Path) {
+func (j *judge) networkPaths(subject string, n Network, s Segment, carriers map[carrier][]*Path) (judged bool) {
 	var paths []*Path
 	if s.Type == "vlan" {
 		paths = j.mapped(s)
@@ -117,7 +126,7 @@ func (j *judge) networkPaths(subject string, n Network, s Segment, carriers map[
 		}
 	}
 	if worst == nil {
-		return
+		return len(paths) > 0
 	}
 	f := stackmend.Finding{Code: CodeNetworkAbovePath, Status: stackmend.Fail, Subject: subject, Confidence: stackmend.High,
 		Message: fmt.Sprintf("the network has MTU %d, its path from %s takes %d; the limit is %s",
@@ -130,6 +139,7 @@ func (j *judge) networkPaths(subject string, n Network, s Segment, carriers map[
 		f.Message = "if device and switch take no more than usual, " + f.Message
 	}
 	j.add(f)
+	return true
 }
 
 // mapped returns the paths that a VLAN segment takes by the mappings: a tag

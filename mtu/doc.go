@@ -44,7 +44,7 @@
 // needs CAP_SYS_ADMIN, setting an MTU CAP_NET_ADMIN, ICMP probes CAP_NET_RAW
 // or a group in net.ipv4.ping_group_range; UDP and TCP probes need none.
 // Neutron shows provider:* to administrators only: networks without it are
-// judged by nothing, which is not health.
+// unknown.
 //
 // # Compatibility
 //

@@ -1,7 +1,6 @@
 package mtu
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,37 +48,6 @@ func ReadLinks(r io.Reader, host, source string) (Host, error) {
 		return Host{}, fmt.Errorf("mtu: %s: %w", source, cut(err))
 	}
 	return h, h.resolve(below, master)
-}
-
-// ReadLinksNamed reads a file of several hosts: an object that maps the name
-// of each host to what `ip -d -j link` printed there.
-func ReadLinksNamed(r io.Reader, source string, each func(Host) error) error {
-	d := json.NewDecoder(r)
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return fmt.Errorf("mtu: %s: not an object of hosts: %w", source, orUnexpected(err))
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("mtu: %s: %w", source, cut(err))
-		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return fmt.Errorf("mtu: %s: host %v: %w", source, name, cut(err))
-		}
-		h, err := ReadLinks(bytes.NewReader(raw), fmt.Sprint(name), source)
-		if err != nil {
-			return err
-		}
-		if err := each(h); err != nil {
-			return err
-		}
-	}
-	_, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("mtu: %s: %w", source, cut(err))
-	}
-	return nil
 }
 
 func orUnexpected(err error) error {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func (t *tool) onlyOther() bool {
 }
 
 func (t *tool) readHosts(ctx context.Context) error {
+	if t.oneByOne() {
+		return nil // checkEach reads them
+	}
 	if len(t.links) > 0 {
 		return t.readFiles()
 	}
@@ -104,29 +108,34 @@ func named(arg string) (name, file string) {
 
 func (t *tool) readFiles() error {
 	for _, arg := range t.links {
-		name, file := named(arg)
-		if err := read(file, func(r io.Reader) error {
-			h, err := mtu.ReadLinks(r, name, file)
-			t.snapshot.Hosts = append(t.snapshot.Hosts, h)
-			return err
-		}); err != nil {
+		h, err := t.readFile(arg)
+		if err != nil {
 			return err
 		}
+		t.snapshot.Hosts = append(t.snapshot.Hosts, h)
 	}
 	for _, arg := range t.features {
-		name, file := named(arg)
-		i := 0
-		for i < len(t.snapshot.Hosts) && t.snapshot.Hosts[i].Name != name {
-			i++
-		}
-		if i == len(t.snapshot.Hosts) {
+		name, _ := named(arg)
+		if !slices.ContainsFunc(t.snapshot.Hosts, func(h mtu.Host) bool { return h.Name == name }) {
 			return cli.Usage("-features %s: no -links is called %s", arg, name)
-		}
-		if err := read(file, func(r io.Reader) error { return t.snapshot.Hosts[i].ReadFeatures(r, file) }); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// readFile reads the links of one host, and its features.
+func (t *tool) readFile(arg string) (h mtu.Host, err error) {
+	name, file := named(arg)
+	err = read(file, func(r io.Reader) (err error) {
+		h, err = mtu.ReadLinks(r, name, file)
+		return err
+	})
+	for _, f := range t.features {
+		if of, file := named(f); err == nil && of == name {
+			err = read(file, func(r io.Reader) error { return h.ReadFeatures(r, file) })
+		}
+	}
+	return h, err
 }
 
 func read(file string, f func(io.Reader) error) error {
@@ -299,12 +308,14 @@ func (t *tool) probeTCP(ctx context.Context, target string) error {
 	return nil
 }
 
-// session is the address that sshd says the operator comes from.
-func session(connection string) []netip.Addr {
-	from, _, _ := strings.Cut(connection, " ")
+// session is the address that the operator comes from.
+func session(from string) ([]netip.Addr, error) {
+	if from == "" {
+		return nil, nil
+	}
 	a, err := netip.ParseAddr(from)
 	if err != nil {
-		return nil
+		return nil, cli.Usage("-session: %v", err)
 	}
-	return []netip.Addr{a}
+	return []netip.Addr{a}, nil
 }

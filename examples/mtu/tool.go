@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,13 +24,14 @@ type tool struct {
 
 	links, features, pcaps, wires, set cli.List
 	nova, neutron, probes, from        cli.List
-	networks, ovn, svg, netns          string
+	networks, ovn, svg, netns, session string
 	raise                              int
 	confirm                            time.Duration
 	ownLink                            bool
 
 	snapshot mtu.Snapshot
 	paths    []mtu.Path
+	kept     []stackmend.Kept
 	dog      *mtu.Watchdog
 }
 
@@ -57,6 +59,7 @@ func (t *tool) flags(fs *flag.FlagSet) {
 	fs.Var(&t.set, "set", "plan an MTU, `LINK=MTU`; repeatable")
 	fs.IntVar(&t.raise, "raise", 0, "plan what the links of the path given by -from need for packets of `BYTES`")
 	fs.DurationVar(&t.confirm, "confirm", 0, "set everything back unless confirmed within `this long`, also if this program dies (not over a reboot)")
+	fs.StringVar(&t.session, "session", "", "the `ADDR` from which you work, whose link is not touched (default: from SSH_CONNECTION, which sudo drops)")
 	fs.BoolVar(&t.ownLink, "allow-own-link", false, "with -confirm: also change links that carry this session or the default route")
 }
 
@@ -64,6 +67,11 @@ func (t *tool) check(ctx context.Context) (stackmend.Result, error) {
 	began := time.Now()
 	if err := t.observe(ctx); err != nil {
 		return stackmend.Result{Check: "mtu", Started: began, Finished: time.Now()}, err
+	}
+	if t.oneByOne() {
+		r, err := t.checkEach(ctx)
+		r.Started, r.Finished = began, time.Now()
+		return r, errors.Join(err, t.draw())
 	}
 	r := mtu.Check(&t.snapshot)
 	r.Started, r.Finished = began, time.Now()
@@ -98,6 +106,16 @@ func (t *tool) table(w io.Writer) {
 	for _, r := range t.snapshot.Probes {
 		note(w, "%v\n", r)
 	}
+	for _, c := range t.snapshot.Configs {
+		for _, h := range t.snapshot.Hosts {
+			if d, err := mtu.NovaDiff(os.DirFS("/"), c, h); err == nil && d != "" {
+				note(w, "on %s, as a patch for / :\n%s", h.Name, d)
+			}
+		}
+	}
+	for _, k := range t.kept {
+		note(w, "%s: %s\n", k.Target, k.Reason)
+	}
 }
 
 func (t *tool) draw() error {
@@ -127,7 +145,11 @@ func (t *tool) plan(context.Context) (*stackmend.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mtu.Plan(h, changes, mtu.PlanOptions{Now: time.Now(), Confirm: t.confirm > 0})
+	p, err := mtu.Plan(h, changes, mtu.PlanOptions{Now: time.Now(), Confirm: t.confirm > 0})
+	if err == nil {
+		t.kept = p.Kept // the lines that make it stay: operators want to read them
+	}
+	return p, err
 }
 
 func (t *tool) changes(h mtu.Host) ([]mtu.Change, error) {
@@ -161,7 +183,15 @@ func (t *tool) applier(_ context.Context, p *stackmend.Plan) (stackmend.Applier,
 	if err != nil {
 		return nil, err
 	}
-	o := mtu.ApplierOptions{Session: session(os.Getenv("SSH_CONNECTION")), OwnLink: t.ownLink && t.confirm > 0}
+	from := t.session
+	if from == "" {
+		from, _, _ = strings.Cut(os.Getenv("SSH_CONNECTION"), " ")
+	}
+	addrs, err := session(from)
+	if err != nil {
+		return nil, err
+	}
+	o := mtu.ApplierOptions{Session: addrs, OwnLink: t.ownLink && t.confirm > 0}
 	if t.confirm > 0 {
 		o.Confirm = mtu.ConfirmFile(t.journal() + ".confirm")
 	}
