@@ -157,8 +157,11 @@ const cascadeWindow = 24 * time.Hour
 // cascades finds incidents that follow from one another.
 func (s *Snapshot) cascades(incidents []Incident) []stackmend.Finding {
 	var out []stackmend.Finding
+	suspects := make([][]Suspect, len(incidents))
 	for n, later := range incidents {
-		for _, earlier := range slices.Backward(incidents[:n]) {
+		suspects[n] = s.Cloud.ByMAC(later.MAC)
+		for m := n - 1; m >= max(0, n-maxBack); m-- {
+			earlier := incidents[m]
 			gap := later.Began.Sub(earlier.Began)
 			if gap > cascadeWindow || gap < 0 {
 				break
@@ -166,7 +169,7 @@ func (s *Snapshot) cascades(incidents []Incident) []stackmend.Finding {
 			if earlier.Switch == later.Switch && portKey(earlier.Port) == portKey(later.Port) {
 				continue
 			}
-			if why, sure := s.related(earlier, later); why != "" {
+			if why, sure := related(earlier, later, suspects[m], suspects[n]); why != "" {
 				out = append(out, cascade(earlier, later, why, sure))
 				break
 			}
@@ -185,12 +188,12 @@ func cascade(earlier, later Incident, why string, sure stackmend.Confidence) sta
 		}}
 }
 
-// related says what two incidents have in common.
-func (s *Snapshot) related(a, b Incident) (string, stackmend.Confidence) {
+// related says what two incidents have in common. pa and pb are the ports of
+// their sources.
+func related(a, b Incident, pa, pb []Suspect) (string, stackmend.Confidence) {
 	if slices.ContainsFunc(a.MACs, func(m string) bool { return slices.Contains(b.MACs, m) }) {
 		return "by the same source MAC " + b.MAC + ": the instance moved", stackmend.High
 	}
-	pa, pb := s.Cloud.ByMAC(a.MAC), s.Cloud.ByMAC(b.MAC)
 	if len(pa) == 1 && len(pb) == 1 {
 		return common(pa[0], pb[0])
 	}

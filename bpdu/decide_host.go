@@ -123,7 +123,10 @@ func (s *Snapshot) heard(t Talker) stackmend.Finding {
 	where := s.Subject + " " + t.Device
 	evidence := stackmend.Evidence{Source: "capture on " + t.Device, Value: value, At: t.First}
 	switch {
-	case t.Frames == 0, known && !l.IsTap() && !t.Out:
+	case t.Frames == 0:
+		return stackmend.Finding{Code: CodeSource, Status: stackmend.OK, Subject: where, Evidence: []stackmend.Evidence{evidence},
+			Message: "frames to the addresses of BPDUs that are none, or that are cut"}
+	case known && !l.IsTap() && !t.Out:
 		return stackmend.Finding{Code: CodeSource, Status: stackmend.OK, Subject: where, Evidence: []stackmend.Evidence{evidence},
 			Message: "BPDUs come in from the network, as switches send them"}
 	case t.Out:
@@ -241,7 +244,7 @@ func (s *Snapshot) notApplicable() []stackmend.Finding {
 	}
 	if s.Cloud != nil && s.Host != nil {
 		for _, p := range s.Cloud.Ports {
-			if p.Host == s.Host.Name && outOfReach(p) {
+			if sameHost(p.Host, s.Host.Name) && outOfReach(p) {
 				add(s.Subject+" port "+p.ID, fmt.Sprintf("vif_type %s, vnic_type %s: its frames do not pass the host's network stack", p.VIFType, p.VNICType),
 					"filter on the card's own switch, or on the physical switch (BPDU filter on the port)")
 			}
@@ -259,6 +262,13 @@ func (s *Snapshot) notApplicable() []stackmend.Finding {
 		}
 	}
 	return out
+}
+
+// sameHost compares names of which one may have its domain and the other not.
+func sameHost(a, b string) bool {
+	shortA, domainA, _ := strings.Cut(a, ".")
+	shortB, domainB, _ := strings.Cut(b, ".")
+	return a != "" && shortA == shortB && (domainA == domainB || domainA == "" || domainB == "")
 }
 
 // outOfReach: SR-IOV and vhost-user ports.

@@ -53,9 +53,9 @@
 //
 // # Compatibility
 //
-// Linux 4.10 or newer with CONFIG_NF_TABLES_NETDEV; a kernel without the netdev
-// family answers with an error compatible with errors.ErrUnsupported, and
-// nothing is done. Measured on Linux 6.18 alone. Not covered, and said so by
+// Linux with CONFIG_NF_TABLES_NETDEV, measured on 6.18 alone; a kernel without
+// the netdev family answers with an error compatible with
+// errors.ErrUnsupported, and nothing is done. Not covered, and said so by
 // findings: ports of Open vSwitch and OVN (what a filter does there was not
 // measured; Open vSwitch drops BPDUs unless other-config:forward-bpdu is true,
 // see ovs-vswitchd.conf.db(5)), SR-IOV, vDPA and vhost-user ports, macvtap.

@@ -31,6 +31,7 @@ const (
 	withMember = 5 * time.Second  // members of a port channel go down with it
 	flapping   = 30 * time.Minute // a strike so soon after a recovery is the same incident
 	maxKept    = 20               // events that an Incident keeps
+	maxBack    = 64               // how far back related events are looked for
 )
 
 // Incidents groups events. Their order in the log does not matter, and lines
@@ -67,12 +68,14 @@ func sorted(events []Event) []Event {
 type grouper struct {
 	all    []*Incident
 	open   map[string]*Incident // the last one of each port
-	recent []Event              // of the last seconds: a member may go down before the line about the guard
+	recent []Event              // ports that went down in the last seconds: a member may before the line about the guard
 }
 
 func (g *grouper) add(e Event) {
 	g.recent = slices.DeleteFunc(g.recent, func(r Event) bool { return e.Time.Sub(r.Time) > withMember })
-	g.recent = append(g.recent, e)
+	if e.Kind == Down && len(g.recent) < maxBack {
+		g.recent = append(g.recent, e)
+	}
 	i := g.open[e.Switch+"\x00"+portKey(e.Port)]
 	switch {
 	case e.Kind == Guarded:
@@ -96,7 +99,7 @@ func (g *grouper) strike(e Event, i *Incident) {
 		g.open[e.Switch+"\x00"+portKey(e.Port)] = i
 		g.all = append(g.all, i)
 		for _, r := range g.recent {
-			if r.Kind == Down && r.Switch == e.Switch {
+			if r.Switch == e.Switch {
 				i.addMember(r)
 			}
 		}
@@ -115,7 +118,7 @@ func (g *grouper) strike(e Event, i *Incident) {
 // member puts a port that went down to the incident of its switch that has
 // just begun.
 func (g *grouper) member(e Event) {
-	for _, i := range slices.Backward(g.all) {
+	for _, i := range slices.Backward(g.all[max(0, len(g.all)-maxBack):]) {
 		if i.Switch == e.Switch && e.Time.Sub(i.Last) <= withMember {
 			i.addMember(e)
 			return

@@ -21,6 +21,9 @@ type LogOptions struct {
 	// Switch is the switch's name where lines do not tell it: a log of one
 	// switch. Empty: the name of the file is taken.
 	Switch string
+	// Since leaves out what is told to be earlier. Zero: nothing. Lines
+	// without a time are kept.
+	Since time.Time
 	// Limit is how many events are kept at most. Zero: a million.
 	Limit int
 }
@@ -64,12 +67,15 @@ func collect(r *logtail.Reader, o LogOptions) (Log, error) {
 		o.Limit = 1e6
 	}
 	var log Log
-	clock := logtail.Clock{Now: o.Now, Zone: o.Zone}
+	clocks := newClocks(o)
 	for line := range r.Lines() {
 		log.Lines++
-		e, ok := parseLine(&clock, line, o)
+		e, ok := parseLine(clocks, line, o)
 		if !ok {
 			log.Unread++
+			continue
+		}
+		if !e.Time.IsZero() && e.Time.Before(o.Since) {
 			continue
 		}
 		if len(log.Events) == o.Limit {
@@ -81,9 +87,23 @@ func collect(r *logtail.Reader, o LogOptions) (Log, error) {
 	return log, r.Err()
 }
 
+// clocks read the first, second and further time stamps of a line: a relay's
+// and a switch's own must not be taken for one that runs backwards.
+type clocks []logtail.Clock
+
+func newClocks(o LogOptions) clocks {
+	c := make(clocks, 3)
+	for i := range c {
+		c[i] = logtail.Clock{Now: o.Now, Zone: o.Zone}
+	}
+	return c
+}
+
+func (c clocks) nth(i int) *logtail.Clock { return &c[min(i, len(c)-1)] }
+
 // parseLine makes an event of a line. A line that was cut, or that ends
 // without its end, is not one: it could name another port than it meant.
-func parseLine(clock *logtail.Clock, line logtail.Line, o LogOptions) (Event, bool) {
+func parseLine(c clocks, line logtail.Line, o LogOptions) (Event, bool) {
 	if line.Dropped > 0 || line.Partial && !closed(line.Text) {
 		return Event{}, false
 	}
@@ -103,7 +123,7 @@ func parseLine(clock *logtail.Clock, line logtail.Line, o LogOptions) (Event, bo
 		}
 	}
 	e.Text = clean(string(line.Text[:min(len(line.Text), 400)]))
-	if !e.head(clock, line.Text[:at]) {
+	if !e.head(c, line.Text[:at]) {
 		return Event{}, false
 	}
 	if e.Switch == "" {
@@ -129,11 +149,12 @@ func clean(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 // which is the relay's word for who sent it. It reports false if other things
 // stand there: then the line is some program's, which has the words of a
 // switch in a text of its own, "Invalid user %STP-2-...".
-func (e *Event) head(clock *logtail.Clock, text []byte) bool {
+func (e *Event) head(c clocks, text []byte) bool {
 	text = priority(text)
 	var names []string
-	for len(text) > 0 {
-		if s, rest, ok := clock.Stamp(text); ok {
+	for stamps := 0; len(text) > 0; {
+		if s, rest, ok := c.nth(stamps).Stamp(text); ok {
+			stamps++
 			e.Time, e.Doubt = s.Time, s.Doubt.String()
 			text = rest
 			continue

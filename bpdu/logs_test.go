@@ -157,6 +157,31 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
+// A relay's time and the switch's own do not make each other doubtful, and what
+// is before Since is left out.
+func TestSince(t *testing.T) {
+	line := "Jun 30 10:%02d:00 relay 1047: sw: Jun 30 08:%02d:00.5 UTC: %%PM-4-ERR_DISABLE: bpduguard error detected on Gi1/0/8, putting Gi1/0/8 in err-disable state\n"
+	text := fmt.Sprintf(line, 1, 1) + fmt.Sprintf(line, 2, 2)
+	o := readAt
+	o.Since = time.Date(2024, 6, 30, 8, 2, 0, 0, time.UTC)
+	log, err := ReadLog(t.Context(), strings.NewReader(text), "x", o)
+	if err != nil || len(log.Events) != 1 || log.Events[0].Doubt != "year inferred" {
+		t.Errorf("%+v %v", log.Events, err)
+	}
+}
+
+// A great log of one moment, or of none, does not take the square of its length.
+func TestGreatLog(t *testing.T) {
+	var events []Event
+	for i := range 200_000 {
+		events = append(events, Event{Switch: "sw", Port: fmt.Sprint("Gi", i%5000), Kind: []Kind{Down, Guarded}[i%2], Text: fmt.Sprint(i)})
+	}
+	r := Check(&Snapshot{Subject: "x", Log: &Log{Events: events}, Cloud: readCloud(t)})
+	if len(r.Findings) < 5000 {
+		t.Errorf("%d findings", len(r.Findings))
+	}
+}
+
 // A port that comes up and is disabled again at once is one incident.
 func TestFlapping(t *testing.T) {
 	var text strings.Builder

@@ -26,6 +26,7 @@ type settings struct {
 	protect, allow           string
 	remove, watch, lookAtAll bool
 	capture                  time.Duration
+	since                    cli.Age
 	snapshot                 *bpdu.Snapshot
 }
 
@@ -49,6 +50,7 @@ func toolOn(k bpdu.Kernel) cli.Tool {
 func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.syslog, "syslog", "read the switches' log in `FILE` with its rotated files, or - for stdin; may be repeated")
 	f.StringVar(&s.zone, "zone", "UTC", "time `ZONE` of the logs where they do not say it")
+	f.Var(&s.since, "since", "leave out what the logs say of before this `AGE`, such as 24h or 7d")
 	f.StringVar(&s.name, "switch", "", "`NAME` of the switch where the log does not say it")
 	f.Var(&s.ports, "ports", "`FILE` with the JSON of GET /v2.0/ports; may be repeated, one for each page")
 	f.Var(&s.servers, "servers", "`FILE` with the JSON of GET /servers/detail?all_tenants=1; may be repeated")
@@ -87,8 +89,12 @@ func (s *settings) readLogs(ctx context.Context) error {
 	}
 	s.snapshot.Log = &bpdu.Log{}
 	s.snapshot.Subject = strings.Join(s.syslog, " ")
+	o := bpdu.LogOptions{Now: time.Now(), Zone: zone, Switch: s.name}
+	if s.since > 0 {
+		o.Since = s.since.Before(o.Now)
+	}
 	for _, path := range s.syslog {
-		log, err := s.readLog(ctx, path, bpdu.LogOptions{Now: time.Now(), Zone: zone, Switch: s.name})
+		log, err := s.readLog(ctx, path, o)
 		if err != nil {
 			return err
 		}
@@ -191,6 +197,9 @@ func (s *settings) table(w io.Writer) {
 		return
 	}
 	if l := s.snapshot.Log; l != nil {
+		if s.since > 0 {
+			fmt.Fprintf(w, "since %s: ", s.since.Before(s.snapshot.Taken).Format("2006-01-02T15:04:05Z"))
+		}
 		fmt.Fprintf(w, "%d events in %d lines that could matter; %d of them have no known form\n", len(l.Events), l.Lines, l.Unread)
 	}
 	if s.snapshot.Host == nil {
