@@ -30,7 +30,7 @@ fuzz:
 	./.ci/fuzz $(FUZZTIME)
 
 demo:
-	$(GO) run ./examples/imagecache/demo
+	$(GO) run ./examples/imagecache -demo
 
 bench-imagecache:
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./imagecache

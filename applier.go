@@ -66,13 +66,14 @@ const (
 	Done            // verified: it is in effect
 	Stale           // an assumption no longer holds; nothing was done
 	Refused         // a guard or a rule denied it; nothing was done
-	Failed          // looked: it is not in effect
+	Failed          // looked: it is not in effect; or the recheck could not look
 	Uncertain       // it may be in effect
 	Partial         // stopped at a Gate; a resume goes on from there
 	Reverted        // it was undone
 )
 
-// An Outcome is what became of a step.
+// An Outcome is what became of a step. A step that never began has one time in
+// Started and Finished.
 type Outcome struct {
 	Step     Step      `json:"step"`
 	State    State     `json:"state"`

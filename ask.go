@@ -18,6 +18,9 @@ func (r *run) ask(ctx context.Context, i int, begun bool) error {
 		if err == nil && v.Decision == Permit {
 			return nil
 		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // no refusal: the guard was not heard out
+		}
 		refusal := &GuardError{guard, r.plan.Steps[i], v, err}
 		r.events.emit(Event{Index: i, Step: r.plan.Steps[i], Phase: PhaseGuard, Guard: guard, Err: refusal})
 		if err != nil || v.Decision != Wait {
@@ -29,7 +32,7 @@ func (r *run) ask(ctx context.Context, i int, begun bool) error {
 			return refusal
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return &GuardError{guard, r.plan.Steps[i], v, err}
+			return err
 		}
 		waited += pause
 	}
@@ -58,61 +61,63 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// askOnce returns the first verdict that is not Permit, and whose it is.
+// askOnce returns the first verdict that is not Permit, and whose it is. A step
+// that may begin is counted among those under way before another one asks.
 func (r *run) askOnce(ctx context.Context, i int, begun bool) (string, Verdict, error) {
 	r.guardMu.Lock()
 	defer r.guardMu.Unlock()
+	q := r.request(i, begun)
 	for k, g := range r.guards {
-		guard, v, err := r.evaluate(ctx, k, g, r.request(i, begun))
+		v, err := r.evaluate(ctx, k, q)
 		if err != nil || v.Decision != Permit {
-			return guard, v, err
+			return g.name, v, err
 		}
+	}
+	if !begun {
+		r.reserve(i)
 	}
 	return "", Verdict{Decision: Permit}, nil
 }
 
 // evaluate asks one guard, which has Options.GuardTimeout to answer. One that
 // did not answer in time may still be at it and is not asked again.
-func (r *run) evaluate(ctx context.Context, k int, g Guard, q Request) (name string, v Verdict, err error) {
-	type answer struct {
-		name string
-		v    Verdict
-	}
+func (r *run) evaluate(ctx context.Context, k int, q Request) (Verdict, error) {
 	c, cancel := context.WithTimeoutCause(ctx, r.opt.GuardTimeout, fmt.Errorf("%w: no answer in %v", ErrTimeout, r.opt.GuardTimeout))
 	defer cancel()
-	answers := make(chan answer, 1)
+	g, answer := r.guards[k].Guard, make(chan Verdict, 1)
 	done := start(func() error {
-		name := g.Name()
 		v, err := g.Evaluate(c, q)
-		answers <- answer{name, v}
+		answer <- v
 		return err
 	})
 	select {
-	case err = <-done:
+	case err := <-done:
+		if err != nil {
+			return Verdict{}, because(c, err)
+		}
+		v := <-answer
+		return v, known(v.Decision)
 	case <-c.Done():
-		r.guards[k] = deadGuard(fmt.Sprintf("guard %d", k+1))
-		return fmt.Sprintf("guard %d", k+1), Verdict{}, context.Cause(c)
+		r.guards[k].Guard = deadGuard()
+		return Verdict{}, context.Cause(c)
 	}
-	select {
-	case a := <-answers:
-		name, v = a.name, a.v
-	default: // it panicked
-		name = fmt.Sprintf("guard %d", k+1)
+}
+
+func known(d Decision) error {
+	if d > Permit {
+		return fmt.Errorf("%w: unknown decision %d", ErrRefused, d)
 	}
-	if err != nil || v.Decision > Permit {
-		v.Decision = Deny
-	}
-	return name, v, err
+	return nil
 }
 
 // deadGuard stands in for a guard that never answered.
-func deadGuard(name string) Guard {
-	return GuardFunc(name, func(context.Context, Request) (Verdict, error) {
+func deadGuard() Guard {
+	return GuardFunc("", func(context.Context, Request) (Verdict, error) {
 		return Verdict{}, errors.New("it did not answer before")
 	})
 }
 
-// request is what a guard may see, in copies that it may keep.
+// request is what a guard may see.
 func (r *run) request(i int, begun bool) Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,10 +127,14 @@ func (r *run) request(i int, begun bool) Request {
 			q.Running = append(q.Running, r.outcomes[j])
 		}
 	}
-	for j, o := range r.outcomes {
-		if o.State != NotBegun && !r.inFlight[j] {
-			q.Outcomes = append(q.Outcomes, o)
+	if r.ended == nil {
+		r.ended = make([]Outcome, 0, len(r.outcomes))
+		for j, o := range r.outcomes {
+			if o.State != NotBegun && !r.inFlight[j] {
+				r.ended = append(r.ended, o)
+			}
 		}
 	}
+	q.Outcomes = r.ended[:len(r.ended):len(r.ended)]
 	return q
 }

@@ -2,6 +2,7 @@ package stackmend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -49,23 +50,35 @@ func start(f func() error) <-chan error {
 func await(ctx context.Context, done <-chan error) (err error, returned bool) {
 	select {
 	case err := <-done:
-		return err, true
+		return because(ctx, err), true
 	case <-ctx.Done():
 	}
 	t := time.NewTimer(grace)
 	defer t.Stop()
 	select {
 	case err := <-done:
-		return err, true
+		return because(ctx, err), true
 	case <-t.C:
 		return fmt.Errorf("%w: it did not return %v after it was told to end: %w", ErrTimeout, grace, context.Cause(ctx)), false
 	}
 }
 
+// because adds why ctx ended to an error that only says that it did.
+func because(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+}
+
+func deadline(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w: %v", ErrTimeout, d))
+}
+
 // bounded calls f with a context that ends with ctx or after d, whichever is
 // first, and does not wait for an f that ignores it.
 func bounded(ctx context.Context, d time.Duration, f func(context.Context) error) error {
-	c, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("%w: %v", ErrTimeout, d))
+	c, cancel := deadline(ctx, d)
 	defer cancel()
 	err, _ := await(c, start(func() error { return f(c) }))
 	return err

@@ -12,12 +12,13 @@ import (
 func (r *run) dryRun(ctx context.Context) error {
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
+	r.held = ctx
 	var first error
 	for _, stage := range stages(r.plan.Steps) {
 		for _, u := range stage {
 			for _, i := range u.steps {
-				if ctx.Err() != nil {
-					return errors.Join(first, context.Cause(ctx))
+				if err := r.over(); err != nil {
+					return errors.Join(first, err)
 				}
 				if err := r.consider(i); err != nil && first == nil {
 					first = err
@@ -30,8 +31,8 @@ func (r *run) dryRun(ctx context.Context) error {
 
 // consider says what would become of a step.
 func (r *run) consider(i int) error {
-	if r.outcomes[i].State == Done {
-		return nil
+	if known, err := r.wouldTakeUp(i); known {
+		return err
 	}
 	r.outcomes[i].Started = time.Now()
 	if err := r.reversible(r.plan.Steps[i]); err != nil {
@@ -52,10 +53,34 @@ func (r *run) consider(i int) error {
 		r.finish(i, Would, note+"not rechecked: an earlier step comes before it")
 		return nil
 	}
-	if err := r.recheck(i); err != nil {
+	err = r.recheck(i)
+	if r.over() != nil {
+		r.unreserve(i)
+		return nil // the run says why
+	}
+	if err != nil {
 		r.finish(i, stateOfRecheck(err), note+err.Error())
 		return &StepError{r.plan.Steps[i], PhaseRecheck, err}
 	}
 	r.finish(i, Would, note+"rechecked")
 	return nil
+}
+
+// wouldTakeUp reports whether step i needs no more to be done. One that an
+// interrupted run began is verified, as the resume would.
+func (r *run) wouldTakeUp(i int) (bool, error) {
+	if !r.resumed[i] {
+		return r.outcomes[i].State != NotBegun, nil
+	}
+	r.reach(i)
+	err := r.verify(i)
+	switch {
+	case err == nil:
+		r.finish(i, Would, "begun by the interrupted run, found in effect")
+		return true, nil
+	case errors.Is(err, ErrNotDone):
+		return false, nil
+	}
+	r.finish(i, Uncertain, "begun by the interrupted run: "+err.Error())
+	return true, &StepError{r.plan.Steps[i], PhaseVerify, fmt.Errorf("%w: %w", ErrUncertain, err)}
 }

@@ -33,8 +33,9 @@ type Event struct {
 	Err          error
 }
 
-// emitter serialises the calls of Options.OnEvent. A callback that panics is
-// not called again: a fault in a display must not end a repair half-way.
+// emitter serialises the calls of Options.OnEvent. A callback that panics, or
+// that ends its goroutine, is not called again: a fault in a display must not
+// end a repair half-way.
 type emitter struct {
 	mu     sync.Mutex
 	f      func(Event)
@@ -49,8 +50,12 @@ func (e *emitter) emit(ev Event) {
 		return
 	}
 	ev.Time, ev.Total = time.Now(), e.total
-	e.broken = true
-	defer func() { _ = recover() }()
-	e.f(ev)
-	e.broken = false
+	e.broken = <-start(func() error { e.f(ev); return nil }) != nil
+}
+
+// close keeps a Do that was given up on from reporting to a caller who has left.
+func (e *emitter) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.f = nil
 }

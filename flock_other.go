@@ -13,3 +13,5 @@ func openLocked(path string) (*os.File, error) {
 }
 
 func createLocked(path string) (*os.File, error) { return openLocked(path) }
+
+func unlockClose(f *os.File) error { return f.Close() }

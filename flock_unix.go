@@ -35,6 +35,9 @@ func createLocked(path string) (*os.File, error) {
 
 func lockFile(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) {
+		return nil, fmt.Errorf("%w: it may not be a symbolic link: %w", ErrRefused, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +61,14 @@ func lockRegular(f *os.File) error {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EWOULDBLOCK):
-			return ErrLocked
+			return &LockError{readHolder(f)}
 		}
 		return err
 	}
+}
+
+// unlockClose unlocks before it closes: a child that is being started has the
+// descriptor for a moment, and would keep the lock for as long.
+func unlockClose(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }

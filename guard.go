@@ -8,7 +8,7 @@ import (
 // Decision is what a guard says. The zero value is Deny.
 type Decision uint8
 
-// The decisions, in JSON "deny", "wait" and "permit".
+// The decisions.
 const (
 	Deny Decision = iota
 	Wait
@@ -33,10 +33,11 @@ type Request struct {
 	// Begun: the step itself is under way and asks at a Gate. Guards that
 	// count steps must not count it again.
 	Begun bool
-	// Running are the other steps begun by this run and not ended.
+	// Running are the other steps begun by this run and not ended, and those
+	// that were permitted and are about to begin.
 	Running []Outcome
-	// Outcomes are the steps that have ended, those of an interrupted run
-	// that is resumed among them.
+	// Outcomes are the steps that have ended, in any order, and those that an
+	// interrupted run began or ended. They must not be changed.
 	Outcomes []Outcome
 }
 

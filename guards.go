@@ -33,8 +33,18 @@ func (r Request) begunSteps() (n int, total Cost) {
 }
 
 func (c Cost) plus(d Cost) Cost {
-	return Cost{c.Rows + d.Rows, c.Bytes + d.Bytes, c.Instances + d.Instances}
+	return Cost{add(c.Rows, d.Rows), add(c.Bytes, d.Bytes), add(c.Instances, d.Instances)}
 }
+
+// add stops at the largest number: a sum that went around would look small.
+func add(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+func (c Cost) negative() bool { return c.Rows < 0 || c.Bytes < 0 || c.Instances < 0 }
 
 // MaxSteps permits the first n steps of a plan, over all resumes, and denies
 // the others.
@@ -54,8 +64,11 @@ func MaxShare(percent float64) Guard {
 	return GuardFunc(fmt.Sprintf("max-share %g%%", percent), func(_ context.Context, r Request) (Verdict, error) {
 		_, begun := r.begunSteps()
 		c, all := begun.plus(r.Step.Cost), r.Plan.Exists
-		if all == (Cost{}) {
+		switch {
+		case all == (Cost{}):
 			return deny("the plan does not say how much exists")
+		case r.Step.Cost.negative() || begun.negative():
+			return deny("a cost is below zero")
 		}
 		for _, k := range []struct {
 			unit     string
@@ -64,8 +77,7 @@ func MaxShare(percent float64) Guard {
 			if k.part == 0 {
 				continue
 			}
-			share := 100 * float64(k.part) / float64(k.of)
-			if k.of <= 0 || k.part < 0 || math.IsNaN(percent) || share > percent {
+			if share := 100 * float64(k.part) / float64(k.of); k.of <= 0 || !(share <= percent) {
 				return deny("%d of %d %s, %g%% are permitted", k.part, k.of, k.unit, percent)
 			}
 		}
@@ -110,9 +122,18 @@ func Window(from, to time.Duration, loc *time.Location) Guard {
 		if inside := from <= at && at < to; inside || from > to && (at >= from || at < to) {
 			return permit()
 		}
-		wait := (from - at + day) % day
+		wait := untilClock(now, (from-at+day)%day)
 		return Verdict{Wait, fmt.Sprintf("it is %s, the window opens in %v", now.Format(time.TimeOnly), wait), wait}, nil
 	})
+}
+
+// untilClock says how long it really takes until the clock shows d more than
+// now: an hour less or more if the clocks are changed in between. It is at
+// least a second, for a window that opens in the hour that is left out.
+func untilClock(now time.Time, d time.Duration) time.Duration {
+	_, before := now.Zone()
+	_, after := now.Add(d).Zone()
+	return max(d-time.Duration(after-before)*time.Second, time.Second)
 }
 
 // Pace permits n steps to begin in any time of length per, and makes others

@@ -21,6 +21,7 @@ type Journal struct {
 	path   string
 	f      *os.File
 	broken error // why it can no longer be written
+	user   any   // the run that writes it
 	past   []pastRun
 	plan   *Plan // of the last run
 	closed bool  // that run has ended with nothing open
@@ -46,10 +47,23 @@ func OpenJournal(path string) (*Journal, error) {
 		return nil, fmt.Errorf("stackmend: journal: %w", err)
 	}
 	j := &Journal{path: path, f: f, closed: true}
-	if err := j.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	err = j.load()
+	if err == nil {
+		err = private(f)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), unlockClose(f))
 	}
 	return j, nil
+}
+
+// private takes from others the right to read a journal that was not made here.
+func private(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return f.Chmod(0o600)
 }
 
 // Plan returns the plan of the interrupted run, nil if there is none.
@@ -85,10 +99,10 @@ func (j *Journal) Open() []Step {
 // unsettled: begun, and neither known to be in effect nor known not to be.
 func (j *Journal) unsettled(i int) bool {
 	switch j.steps[i].outcome.State {
-	case Done, Failed, Reverted:
-		return false
+	case NotBegun, Uncertain, Partial:
+		return j.steps[i].begun
 	}
-	return j.steps[i].begun
+	return false
 }
 
 func (j *Journal) whole(group string) bool {
@@ -110,7 +124,7 @@ func (j *Journal) Close() error {
 	if j.broken == nil {
 		j.broken = fmt.Errorf("%w: closed", ErrJournal)
 	}
-	return j.f.Close()
+	return unlockClose(j.f)
 }
 
 // states returns what is known of the steps if the interrupted run is of p.
@@ -145,14 +159,28 @@ func (j *Journal) records(i int) map[string]string {
 	return m
 }
 
-// begin makes the journal one of p's run, or goes on with the interrupted one.
-func (j *Journal) begin(p *Plan) error {
-	if j == nil || j.states(p) != nil {
+// accepts reports whether a run of p may use the journal: not if one of another
+// plan is open in it.
+func (j *Journal) accepts(p *Plan) error {
+	open := j.Open()
+	if len(open) == 0 || j.states(p) != nil {
 		return nil
 	}
-	if open := j.Open(); len(open) > 0 {
-		return fmt.Errorf("%w: it holds an interrupted run of plan %.12s (%s, %d steps open): resume or revert that first",
-			ErrJournal, j.Plan().ID(), j.Plan().Check, len(open))
+	return fmt.Errorf("%w: it holds an interrupted run of plan %.12s (%s, %d steps open): resume or revert that first",
+		ErrJournal, j.Plan().ID(), j.Plan().Check, len(open))
+}
+
+// begin makes the journal one of p's run, or goes on with the interrupted one.
+// It is the user's until leave.
+func (j *Journal) begin(p *Plan, user any) error {
+	if j == nil {
+		return nil
+	}
+	if !j.take(user) {
+		return fmt.Errorf("%w: another run of this process writes the journal", ErrLocked)
+	}
+	if err := j.accepts(p); err != nil || j.states(p) != nil {
+		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -167,6 +195,27 @@ func (j *Journal) begin(p *Plan) error {
 	}
 	j.plan, j.closed, j.steps, j.begun = p, false, make([]stepState, len(p.Steps)), nil
 	return nil
+}
+
+func (j *Journal) take(user any) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.user == nil {
+		j.user = user
+	}
+	return j.user == user
+}
+
+// leave lets another run use the journal.
+func (j *Journal) leave(user any) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.user == user {
+		j.user = nil
+	}
 }
 
 // intent: step i is about to be done.

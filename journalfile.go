@@ -84,6 +84,9 @@ func parseLine(line []byte) (entry, error) {
 // not match its checksum was damaged later.
 func (j *Journal) load() error {
 	in := bufio.NewReader(j.f)
+	if err := checkHead(in); err != nil {
+		return err
+	}
 	var good int64
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
@@ -95,7 +98,7 @@ func (j *Journal) load() error {
 		}
 		e, err := parseLine(line[:len(line)-1])
 		if err == nil && (n == 1) != (e.Kind == kindHead) {
-			err = fmt.Errorf("%w: not a journal of this library", ErrJournal)
+			err = fmt.Errorf("%w: a head in the middle", ErrJournal)
 		}
 		if err == nil {
 			err = j.apply(e)
@@ -106,6 +109,28 @@ func (j *Journal) load() error {
 		good += int64(len(line))
 	}
 	return j.resetTo(good)
+}
+
+// checkHead refuses a file that does not begin as a journal, or as what is left
+// of one that was torn at its birth, before anything is cut off it.
+func checkHead(in *bufio.Reader) error {
+	head, err := entry{Kind: kindHead, Schema: Schema}.line()
+	if err != nil {
+		return err
+	}
+	got, err := in.Peek(in.Size())
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("%w: %w", ErrJournal, err)
+	}
+	line, _, whole := bytes.Cut(got, []byte("\n"))
+	if whole {
+		if e, err := parseLine(line); err == nil && e.Kind == kindHead {
+			return nil // of whatever schema
+		}
+	} else if bytes.HasPrefix(head, got) {
+		return nil
+	}
+	return fmt.Errorf("line 1: %w: not a journal of this library", ErrJournal)
 }
 
 // resetTo drops what comes after the good part, and gives a new file its head.
@@ -158,8 +183,8 @@ func (j *Journal) apply(e entry) error {
 		}
 		return nil
 	case kindRun:
-		if e.Plan == nil {
-			return fmt.Errorf("%w: a run without a plan", ErrJournal)
+		if e.Plan == nil || j.plan != nil {
+			return fmt.Errorf("%w: a run without a plan, or within another", ErrJournal)
 		}
 		j.plan, j.closed, j.steps, j.begun = e.Plan, false, make([]stepState, len(e.Plan.Steps)), nil
 		return nil
@@ -167,8 +192,8 @@ func (j *Journal) apply(e entry) error {
 		j.closed = true
 		return nil
 	}
-	if j.plan == nil || e.Step < 0 || e.Step >= len(j.steps) {
-		return fmt.Errorf("%w: entry %q of a step that no plan has", ErrJournal, e.Kind)
+	if j.plan == nil || j.closed || e.Step < 0 || e.Step >= len(j.steps) {
+		return fmt.Errorf("%w: entry %q of a step that no open run has", ErrJournal, e.Kind)
 	}
 	return j.applyStep(e)
 }
@@ -177,7 +202,7 @@ func (j *Journal) applyStep(e entry) error {
 	s := &j.steps[e.Step]
 	switch e.Kind {
 	case kindBegin:
-		s.begun, s.outcome = true, Outcome{}
+		s.begun, s.outcome = true, Outcome{Started: e.Time}
 		j.forget(e.Step)
 		j.begun = append(j.begun, e.Step)
 	case kindRecord:
@@ -223,9 +248,9 @@ func (j *Journal) compact() error {
 		err = os.Rename(j.path+".new", j.path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("%w: %w", ErrJournal, err), f.Close())
+		return errors.Join(fmt.Errorf("%w: %w", ErrJournal, err), unlockClose(f))
 	}
-	_ = j.f.Close()
+	_ = unlockClose(j.f)
 	j.f, j.past = f, past
 	return syncDir(j.path)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 )
@@ -36,23 +37,20 @@ const lockWatch = time.Second
 
 func (l fileLock) Acquire(ctx context.Context, holder string) (context.Context, func() error, error) {
 	f, err := openLocked(string(l))
-	if errors.Is(err, ErrLocked) {
-		return nil, nil, &LockError{l.holder()}
-	}
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := writeHolder(f, holder); err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", string(l), err), unlockClose(f))
 	}
 	held, cancel := context.WithCancelCause(ctx)
 	stop := make(chan struct{})
 	go l.watch(f, cancel, stop)
-	release := func() error {
+	release := sync.OnceValue(func() error {
 		close(stop)
 		cancel(context.Canceled)
-		return errors.Join(f.Truncate(0), f.Close())
-	}
+		return errors.Join(f.Truncate(0), unlockClose(f))
+	})
 	return held, release, nil
 }
 
@@ -74,32 +72,38 @@ func (l fileLock) watch(f *os.File, lost context.CancelCauseFunc, stop <-chan st
 	}
 }
 
+// heldBy begins the text in a lock file. A file that has other text is somebody
+// else's and is left alone.
+const heldBy = "held by "
+
 func writeHolder(f *os.File, holder string) error {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, int64(len(heldBy))))
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(heldBy, string(text)) {
+		return fmt.Errorf("%w: it holds text and is no lock of this library", ErrRefused)
+	}
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := f.WriteAt([]byte(holder+"\n"), 0)
+	_, err = f.WriteAt([]byte(heldBy+holder+"\n"), 0)
 	return err
 }
 
-// holder reads who has the lock, as that run wrote it.
-func (l fileLock) holder() string {
-	f, err := os.Open(string(l))
-	if err != nil {
-		return "somebody (" + err.Error() + ")"
+// readHolder reads who has the lock, as that run wrote it.
+func readHolder(f *os.File) string {
+	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 512))
+	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), heldBy)
+	if !ok {
+		return "somebody who did not say"
 	}
-	defer f.Close()
-	b, _ := io.ReadAll(io.LimitReader(f, 512))
-	text := strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return -1
-	}, strings.TrimSpace(string(b)))
-	if text == "" {
-		return "somebody who did not say"
-	}
-	return text
+	}, text)
 }
 
 // holder names a run to others.

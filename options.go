@@ -13,7 +13,7 @@ type Options struct {
 	Journal       *Journal
 	Lock          Lock // for locks that a package must have see its NewApplier
 
-	MaxWait      time.Duration // how long guards may make one step wait; zero: not at all
+	MaxWait      time.Duration // how long guards may make a step wait, at its start and at each Gate; zero: not at all
 	StepTimeout  time.Duration // for steps without a Timeout of their own; zero: 10 minutes
 	GuardTimeout time.Duration // zero: 10 seconds
 

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -124,8 +124,8 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads the documented form. The error is compatible with
-// errors.Is(err, ErrEdited) if the content does not match its ID or has
-// fields that the ID does not cover, and with errors.Is(err, ErrSchema) if it
+// errors.Is(err, ErrEdited) if the content does not match its ID, has fields
+// that the ID does not cover, or could be read in two ways, and with errors.Is(err, ErrSchema) if it
 // is of another version.
 func (p *Plan) UnmarshalJSON(b []byte) error {
 	var head struct {
@@ -143,15 +143,30 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	if err := d.Decode(&f); err != nil {
 		return fmt.Errorf("%w: %w", ErrEdited, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%w: text after the plan", ErrEdited)
-	}
 	q := Plan{f.Check, f.Subject, f.Created, f.Expires, f.Exists, f.Unseen, f.Refusals, f.Steps, f.Kept}
 	if id := q.ID(); id == "" || id != f.ID {
 		return fmt.Errorf("%w: the file says ID %.12s, its content has %.12s", ErrEdited, f.ID, id)
 	}
+	if !q.reads(b) {
+		return fmt.Errorf("%w: it is not written as this library writes it, so that others may read it differently", ErrEdited)
+	}
 	*p = q
 	return nil
+}
+
+// reads reports whether any other reader of JSON finds in b what is in the
+// plan: encoding/json alone takes "STEPS" for "steps", joins the maps of fields
+// that are there twice, and reads what is not UTF-8.
+func (p *Plan) reads(b []byte) bool {
+	ours, err := p.MarshalJSON()
+	if err != nil || !utf8.Valid(b) {
+		return false
+	}
+	var want, got any
+	if json.Unmarshal(ours, &want) != nil || json.Unmarshal(b, &got) != nil {
+		return false
+	}
+	return reflect.DeepEqual(want, got)
 }
 
 // valid reports why the plan has no faithful JSON form: text that is not

@@ -2,6 +2,7 @@ package stackmend
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +14,7 @@ func (r *run) preflight(now time.Time) error {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if id := p.ID(); r.opt.PlanID != "" && r.opt.PlanID != id {
-		return fmt.Errorf("%w: plan %.12s was approved, this one is %.12s", ErrEdited, r.opt.PlanID, id)
+		return fmt.Errorf("%w: plan %q was approved, this one is %q", ErrEdited, r.opt.PlanID, id)
 	}
 	if r.opt.Mode > Revert {
 		return fmt.Errorf("%w: unknown mode %d", ErrRefused, r.opt.Mode)
@@ -25,9 +26,15 @@ func (r *run) preflight(now time.Time) error {
 		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(p.Refusals, "; "))
 	}
 	if err := p.alive(now); err != nil {
+		if open := r.opt.Journal.Open(); len(open) > 0 {
+			err = fmt.Errorf("%w; the journal has %d steps open: revert it", err, len(open))
+		}
 		return err
 	}
 	if err := r.preflightSteps(); err != nil {
+		return err
+	}
+	if err := r.opt.Journal.accepts(p); err != nil {
 		return err
 	}
 	return r.collectGuards()
@@ -45,23 +52,38 @@ func (p *Plan) alive(now time.Time) error {
 }
 
 func (r *run) preflightSteps() error {
-	_, reverts := r.applier.(Reverter)
-	members := map[string]int{}
 	for _, s := range r.plan.Steps {
 		if s.Verb == "" || s.Target == "" {
 			return fmt.Errorf("%w: a step without verb or target", ErrRefused)
 		}
+		if s.Cost.negative() {
+			return fmt.Errorf("%w: %s has a cost below zero", ErrRefused, s)
+		}
 		if err := r.reversible(s); err != nil && r.opt.Mode == Apply {
 			return err
 		}
-		if s.Group != "" {
-			members[s.Group]++
-		}
-		if members[s.Group] > 1 && !reverts {
+	}
+	if err := r.groupsRevert(); err != nil {
+		return err
+	}
+	return groupsInOrder(r.plan.Steps)
+}
+
+// groupsRevert refuses groups of several steps with an applier that could not
+// undo them.
+func (r *run) groupsRevert() error {
+	members := map[string]int{}
+	for _, s := range r.plan.Steps {
+		if members[s.Group]++; s.Group != "" && members[s.Group] > 1 && !r.reverts() {
 			return fmt.Errorf("%w: group %s needs an applier that can revert", ErrRefused, s.Group)
 		}
 	}
-	return groupsInOrder(r.plan.Steps)
+	return nil
+}
+
+func (r *run) reverts() bool {
+	_, ok := r.applier.(Reverter)
+	return ok
 }
 
 // reversible refuses a step without Undo unless such steps are permitted.
@@ -96,22 +118,31 @@ func (r *run) preflightRevert() error {
 	if id := j.Plan().ID(); id != r.plan.ID() {
 		return fmt.Errorf("%w: the journal is of plan %.12s, not of %.12s", ErrJournal, id, r.plan.ID())
 	}
-	return nil
+	return r.groupsRevert()
 }
 
 // collectGuards puts the applier's own guards first. They are asked for once,
 // so that a guard may keep state over the run.
 func (r *run) collectGuards() error {
 	var own []Guard
-	err := protect(func() error { own = r.applier.Guards(); return nil })
+	err := <-start(func() error { own = r.applier.Guards(); return nil })
 	if err != nil {
 		return fmt.Errorf("%w: the applier's guards: %w", ErrRefused, err)
 	}
-	for _, g := range append(own[:len(own):len(own)], r.opt.Guards...) {
+	for _, g := range slices.Concat(own, r.opt.Guards) {
 		if g == nil {
 			return fmt.Errorf("%w: a guard is nil", ErrRefused)
 		}
-		r.guards = append(r.guards, g)
+		named := namedGuard{Guard: g}
+		if err := <-start(func() error { named.name = g.Name(); return nil }); err != nil {
+			return fmt.Errorf("%w: the name of a guard: %w", ErrRefused, err)
+		}
+		r.guards = append(r.guards, named)
 	}
 	return nil
+}
+
+type namedGuard struct {
+	Guard
+	name string
 }

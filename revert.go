@@ -13,66 +13,72 @@ import (
 // was begun before may be what protects it (a flag that keeps data in place
 // while a daemon is down).
 func (r *run) revertOpen(group string) error {
-	if !r.hasOpen() {
-		return nil
-	}
-	r.mu.Lock()
-	lost := len(r.lost) > 0
-	order := slices.Clone(r.order)
-	r.mu.Unlock()
-	if lost {
-		return fmt.Errorf("%w: a step that did not return may still be at work, so the open groups were not reverted", ErrUncertain)
-	}
-	for _, i := range slices.Backward(order) {
-		g := r.plan.Steps[i].Group
-		if g == "" || (group != "" && g != group) || !r.open(g) || r.outcomeState(i) == Reverted {
-			continue
+	for _, i := range r.openSteps(group) {
+		if err := r.mayRevert(group); err != nil {
+			return fmt.Errorf("%w: %s of group %s stays in effect, the group is open: %w", ErrUncertain,
+				r.plan.Steps[i], r.plan.Steps[i].Group, err)
 		}
 		if err := r.revertStep(i); err != nil {
-			return err
+			return fmt.Errorf("group %s stays open: %w", r.plan.Steps[i].Group, err)
 		}
 	}
 	return nil
 }
 
-func (r *run) outcomeState(i int) State {
+// mayRevert says why nothing may be undone just now. A lock that is lost while
+// other groups are at work is not taken again before they have stopped.
+func (r *run) mayRevert(group string) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.outcomes[i].State
-}
-
-// hasOpen reports whether any group is open.
-func (r *run) hasOpen() bool {
-	return slices.ContainsFunc(r.plan.Steps, func(s Step) bool { return s.Group != "" && r.open(s.Group) })
-}
-
-// open reports whether a group was begun and is not done to its last step.
-func (r *run) open(group string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	begun, whole := false, true
-	for i, s := range r.plan.Steps {
-		if s.Group != group {
-			continue
-		}
-		begun = begun || slices.Contains(r.order, i)
-		whole = whole && r.outcomes[i].State == Done
+	lost := len(r.lost)
+	r.mu.Unlock()
+	if lost > 0 {
+		return fmt.Errorf("%w: a call that did not return may still be at work", ErrTimeout)
 	}
-	return begun && !whole
+	switch {
+	case r.opt.Mode == Revert && r.over() != nil:
+		return r.over()
+	case group != "" && r.held.Err() != nil:
+		return context.Cause(r.held)
+	}
+	return r.regain()
+}
+
+// openSteps returns the steps to undo in the named group, or in all, the one
+// that was begun last first. A group is open if it was begun and is not done to
+// its last step.
+func (r *run) openSteps(group string) []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	open := map[string]bool{}
+	for i, s := range r.plan.Steps {
+		if r.outcomes[i].State != Done {
+			open[s.Group] = s.Group != "" && (group == "" || group == s.Group)
+		}
+	}
+	if !r.reverts() {
+		return nil // only groups of one step, which are as lone ones
+	}
+	var steps []int
+	for _, i := range slices.Backward(r.order) {
+		if open[r.plan.Steps[i].Group] && r.outcomes[i].State != Reverted {
+			steps = append(steps, i)
+		}
+	}
+	return steps
 }
 
 // revertStep undoes one step and journals it.
 func (r *run) revertStep(i int) error {
 	s := r.plan.Steps[i]
-	reverter, ok := r.applier.(Reverter)
-	if !ok {
-		return fmt.Errorf("%w: %s: the applier cannot revert", ErrUncertain, s)
-	}
+	reverter := r.applier.(Reverter) // preflight saw to it
 	if err := r.opt.Journal.reverting(i, time.Now()); err != nil {
 		return &StepError{s, PhaseRevert, err}
 	}
 	err := r.phase(i, PhaseRevert, func() error {
-		return bounded(context.WithoutCancel(r.ctx), r.timeout(s), func(c context.Context) error { return reverter.Revert(c, s) })
+		c, cancel := deadline(context.WithoutCancel(r.ctx), r.timeout(s))
+		defer cancel()
+		err, _ := r.act(c, i, func() error { return reverter.Revert(c, s) })
+		return err
 	})
 	before := r.outcomes[i].Note
 	if err != nil {
@@ -96,11 +102,11 @@ func joinNotes(a, b string) string {
 func (r *run) revertRun() error {
 	err := r.revertOpen("")
 	for i, s := range r.plan.Steps {
-		if s.Group == "" && r.resumed[i] {
+		if (s.Group == "" || !r.reverts()) && r.resumed[i] && r.over() == nil {
 			err = errors.Join(err, r.look(i))
 		}
 	}
-	if err != nil {
+	if err = errors.Join(err, r.over()); err != nil {
 		return err
 	}
 	return r.opt.Journal.finish()
@@ -108,14 +114,8 @@ func (r *run) revertRun() error {
 
 // look settles a lone step by verifying it, and changes nothing.
 func (r *run) look(i int) error {
-	settled, err := r.settle(i)
-	if settled {
+	if settled, err := r.takeUp(i); settled {
 		return err
 	}
-	state := Failed
-	if len(r.opt.Journal.records(i)) > 0 {
-		state = Partial
-	}
-	r.finish(i, state, "begun by the interrupted run, not in effect")
-	return r.record(i)
+	return r.leave(i)
 }

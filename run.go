@@ -16,7 +16,9 @@ import (
 // each step is permitted by every guard, rechecked, journalled, done and
 // verified, and the run stops at the first refusal, at the first uncertain
 // outcome, and at the first stale or failed step beyond the FailureBudget;
-// open groups are then reverted. If Options.Journal holds an interrupted run of
+// open groups are then reverted, unless a call that did not return may still be
+// at work or a lock that was lost cannot be had again: the error then names the
+// groups that stay open. If Options.Journal holds an interrupted run of
 // the same plan, it is resumed; p may then be nil. Mode Revert undoes the open
 // groups of the journal's run and closes it.
 //
@@ -39,6 +41,7 @@ func Run(ctx context.Context, p *Plan, a Applier, o Options) (Result, error) {
 	}
 	r := newRun(p, a, o)
 	err := r.run(ctx)
+	r.events.close()
 	return Result{
 		Schema: Schema, Check: p.Check, Subject: p.Subject, Status: runStatus(o.Mode, r.outcomes, err),
 		Plan: p, Mode: o.Mode, Outcomes: r.outcomes, Started: started, Finished: time.Now(),
@@ -50,23 +53,27 @@ type run struct {
 	plan    *Plan
 	applier Applier
 	opt     Options
+	lowest  int // the first stage
 	events  emitter
 
-	ctx  context.Context // ends when the run is to stop; the cause says why
-	stop context.CancelCauseFunc
+	ctx     context.Context // ends when the run is to stop; the cause says why
+	stop    context.CancelCauseFunc
+	held    context.Context // ends when the lock is lost, and only then
+	release func() error
 
-	guards  []Guard
+	guards  []namedGuard
 	guardMu sync.Mutex // guards are asked one at a time
 
-	mu        sync.Mutex
-	outcomes  []Outcome // by index of the step
-	inFlight  map[int]bool
-	order     []int        // steps in the order in which they were begun
-	resumed   map[int]bool // begun by an interrupted run, outcome not known
-	budget    int
-	errs      []error // what kept steps from being done
-	abandoned sync.WaitGroup
-	lost      map[int]bool // steps whose Do never returned
+	mu       sync.Mutex
+	outcomes []Outcome // by index of the step
+	ended    []Outcome // those that guards see; appended to or made anew, never changed
+	inFlight map[int]bool
+	order    []int        // steps in the order in which they were begun
+	resumed  map[int]bool // begun by an interrupted run, outcome not known
+	budget   int
+	errs     []error // what kept steps from being done
+	acting   sync.WaitGroup
+	lost     map[int]bool // steps whose Do or Revert never returned
 }
 
 func newRun(p *Plan, a Applier, o Options) *run {
@@ -75,6 +82,9 @@ func newRun(p *Plan, a Applier, o Options) *run {
 	r.events = emitter{f: o.OnEvent, total: len(p.Steps)}
 	for i, s := range p.Steps {
 		r.outcomes[i].Step = s
+		if i == 0 || s.Stage < r.lowest {
+			r.lowest = s.Stage
+		}
 	}
 	return r
 }
@@ -87,14 +97,18 @@ func (r *run) run(ctx context.Context) error {
 	if r.opt.Mode == DryRun {
 		return r.dryRun(ctx)
 	}
-	held, release, err := r.lock(ctx)
-	if err != nil {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	defer r.unlock(release)
-	r.ctx, r.stop = context.WithCancelCause(held)
+	defer r.leaveLock()
+	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
-	if err := r.opt.Journal.begin(r.plan); err != nil {
+	held := r.held
+	defer context.AfterFunc(held, func() { r.stop(context.Cause(held)) })()
+	if err := r.opt.Journal.begin(r.plan, r); err != nil {
 		return err
 	}
 	if r.opt.Mode == Revert {
@@ -103,55 +117,21 @@ func (r *run) run(ctx context.Context) error {
 	return r.apply()
 }
 
-// lock takes Options.Lock, if there is one.
-func (r *run) lock(ctx context.Context) (context.Context, func() error, error) {
-	if r.opt.Lock == nil {
-		return ctx, func() error { return nil }, nil
+// over returns why the run is to stop, nil if it is not.
+func (r *run) over() error {
+	if r.held.Err() != nil {
+		r.stop(context.Cause(r.held))
 	}
-	r.events.emit(Event{Phase: PhaseLock})
-	held, release, err := r.opt.Lock.Acquire(ctx, holder(r.plan))
-	r.events.emit(Event{Phase: PhaseLock, Ended: true, Err: err})
-	if err != nil {
-		return nil, nil, fmt.Errorf("stackmend: lock: %w", err)
-	}
-	return held, release, nil
-}
-
-// unlock releases the lock, but not before a Do that was given up on has
-// returned: what it may still be doing must not meet another run.
-func (r *run) unlock(release func() error) {
-	r.mu.Lock()
-	lost := len(r.lost)
-	r.mu.Unlock()
-	if lost == 0 {
-		_ = release()
-		return
-	}
-	go func() {
-		r.abandoned.Wait()
-		_ = release()
-	}()
-}
-
-// adopt takes over what the journal knows of an interrupted run.
-func (r *run) adopt() {
-	for i, s := range r.opt.Journal.states(r.plan) {
-		switch {
-		case s.outcome.State == Done:
-			r.outcomes[i] = s.outcome
-			r.outcomes[i].Step = r.plan.Steps[i]
-			r.outcomes[i].Note = "done by the interrupted run"
-		case s.begun:
-			r.resumed[i] = true
-		}
-	}
-	r.order = r.opt.Journal.order(r.plan)
+	return context.Cause(r.ctx)
 }
 
 // runStatus is what the outcomes add up to.
 func runStatus(m Mode, outcomes []Outcome, err error) Status {
 	status := OK
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUncertain):
+		status = Unknown
+	case err != nil:
 		status = Warn
 	}
 	for _, o := range outcomes {
@@ -174,17 +154,19 @@ func runStatus(m Mode, outcomes []Outcome, err error) Status {
 // apply runs the stages in order and then closes the journal, or reverts what
 // is open.
 func (r *run) apply() error {
+	r.notePassedOver()
 	for _, stage := range stages(r.plan.Steps) {
-		if r.ctx.Err() != nil {
+		if r.over() != nil {
 			break
 		}
 		r.stage(stage)
 	}
-	if r.ctx.Err() == nil || r.allDone() {
+	cause := r.over()
+	if cause == nil || r.allDone() {
 		r.note(r.opt.Journal.finish())
 		return errors.Join(r.errs...)
 	}
-	if cause := context.Cause(r.ctx); !errors.Is(errors.Join(r.errs...), cause) {
+	if !errors.Is(errors.Join(r.errs...), cause) {
 		r.note(cause)
 	}
 	r.note(r.revertOpen(""))

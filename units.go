@@ -1,7 +1,7 @@
 package stackmend
 
 import (
-	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -17,13 +17,17 @@ type unit struct {
 
 // stages cuts a plan into its stages, in order, and each into its units.
 func stages(steps []Step) [][]unit {
-	byStage := map[int][]unit{}
+	type key struct {
+		stage int
+		group string
+	}
+	byStage, seen := map[int][]unit{}, map[key]int{}
 	for i, s := range steps {
-		units := byStage[s.Stage]
-		at := slices.IndexFunc(units, func(u unit) bool { return s.Group != "" && u.group == s.Group })
-		if at < 0 {
-			units = append(units, unit{group: s.Group})
-			at = len(units) - 1
+		units, k := byStage[s.Stage], key{s.Stage, s.Group}
+		at, ok := seen[k]
+		if !ok || s.Group == "" {
+			at = len(units)
+			units, seen[k] = append(units, unit{group: s.Group}), at
 		}
 		units[at].steps = append(units[at].steps, i)
 		byStage[s.Stage] = units
@@ -49,12 +53,15 @@ func (r *run) stage(units []unit) {
 // its group; whether it ends the run is the budget's to say.
 func (r *run) unit(u unit) {
 	for _, i := range u.steps {
-		if r.ctx.Err() != nil || r.givenUp(u.group) {
+		if r.over() != nil || r.givenUp(u.group) {
 			return
 		}
 		err := r.step(i)
 		if err == nil {
 			continue
+		}
+		if errors.Is(err, errStopped) {
+			return
 		}
 		r.note(err)
 		if !r.passOver(i) {
@@ -112,7 +119,7 @@ func (r *run) givenUp(group string) bool {
 	defer r.mu.Unlock()
 	for i, s := range r.plan.Steps {
 		st := r.outcomes[i].State
-		if s.Group == group && (st == Reverted || st == Failed || st == Stale) {
+		if s.Group == group && !r.resumed[i] && (st == Reverted || st == Failed || st == Stale) {
 			return true
 		}
 	}
@@ -133,8 +140,7 @@ func (r *run) opensGroup(i int) bool {
 // preceded reports whether another step must run before step i.
 func (r *run) preceded(i int) bool {
 	s := r.plan.Steps[i]
-	lowest := slices.MinFunc(r.plan.Steps, func(a, b Step) int { return cmp.Compare(a.Stage, b.Stage) }).Stage
-	if s.Stage > lowest {
+	if s.Stage > r.lowest {
 		return true
 	}
 	return s.Group != "" && slices.ContainsFunc(r.plan.Steps[:i], func(t Step) bool { return t.Group == s.Group })

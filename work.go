@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // errGate marks the errors by which a Gate ends a long step.
@@ -66,13 +67,22 @@ func (w *Work) Gate(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", errGate, context.Cause(ctx))
 	}
-	if w.r.ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", errGate, context.Cause(w.r.ctx))
+	if err := w.r.over(); err != nil {
+		return fmt.Errorf("%w: %w", errGate, err)
 	}
-	if err := w.r.ask(w.r.ctx, w.i, true); err != nil {
+	ctx, cancel := either(ctx, w.r.ctx)
+	defer cancel()
+	if err := w.r.ask(ctx, w.i, true); err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
 	return nil
+}
+
+// either returns a context that ends with the first of two, for its cause.
+func either(a, b context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(a)
+	detach := context.AfterFunc(b, func() { cancel(context.Cause(b)) })
+	return ctx, func() { detach(); cancel(nil) }
 }
 
 // hold stops the clock of the step's Timeout while it stands at a Gate.
@@ -106,10 +116,14 @@ func (w *Work) Progress(done, total int64, unit string) {
 
 // Record notes what a resume needs to know. It is on disk when Record
 // returns, if the run has a journal; the error is compatible with
-// errors.Is(err, ErrJournal) if it could not be written, and the run stops.
+// errors.Is(err, ErrJournal) if it could not be written, and the run stops. Text
+// that is not UTF-8 is ErrRefused, for it would come back as other text.
 func (w *Work) Record(key, value string) error {
 	if w.r == nil {
 		return fmt.Errorf("%w: work without a run", ErrRefused)
+	}
+	if !utf8.ValidString(key) || !utf8.ValidString(value) {
+		return fmt.Errorf("%w: record %q: %q is not UTF-8", ErrRefused, key, value)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -124,7 +124,7 @@ func (s *session) fresh(ctx context.Context) (int, error) {
 	}
 	run, err := s.carryOut(ctx, result.Plan, nil)
 	whole := result.Then(run)
-	if !s.flags.Apply && (err == nil || len(run.Outcomes) > 0) { // the dry run belongs to the check
+	if !s.flags.Apply && (err == nil || len(run.Outcomes) > 0 || len(result.Plan.Refusals) > 0) { // the dry run belongs to the check
 		return checkExit(result.Status), s.print(whole)
 	}
 	return exitOf(run, err), errors.Join(s.print(whole), err)
@@ -169,7 +169,7 @@ func (s *session) carryOut(ctx context.Context, p *stackmend.Plan, j *stackmend.
 		return stackmend.Result{Plan: p}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if o.Mode != stackmend.DryRun {
+	if o.Mode != stackmend.DryRun && len(p.Refusals) == 0 {
 		s.announce(p, o)
 	}
 	return stackmend.Run(ctx, p, a, o)

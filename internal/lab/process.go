@@ -12,7 +12,7 @@ import (
 
 // patience is how long a real program may take to begin, or to end, on a slow
 // and busy machine.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // A Process is a real program that lives no longer than its test.
 type Process struct {
