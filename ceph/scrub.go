@@ -12,7 +12,7 @@ const removed = "(removed)"
 
 // cephxKey is what a cephx secret looks like in base64: 28 bytes that begin
 // with type 1, little endian (src/auth/Crypto.cc, CryptoKey::encode).
-var cephxKey = regexp.MustCompile(`AQ[A-Za-z0-9+/]{37,38}={1,2}`)
+var cephxKey = regexp.MustCompile(`AQ[A-Za-z0-9+/]{36}==`)
 
 // secretName is the name of a setting whose value nobody else should see.
 var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|private|(^|_)keys?$|access_key|api_key`)
@@ -43,11 +43,8 @@ func (s *scrubber) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	// A key that lies across the border stays behind for the next write.
-	keep := 64
 	out := mask(s.buf)
-	if len(out) != len(s.buf) { // something was masked: borders have moved
-		keep = min(keep, len(out))
-	}
+	keep := min(64, len(out))
 	_, err := s.w.Write(out[:len(out)-keep])
 	s.buf = append(s.buf[:0], out[len(out)-keep:]...)
 	return len(p), err
