@@ -53,7 +53,15 @@ func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session
 	defer func() { err = errors.Join(err, m.finish()) }()
 	x := &archiving{a: a, w: w, cell: cell, r: r, m: m, total: s.Cost.Rows,
 		pace: newPace(a.settings.Limits.within(srv))}
-	return x.all(held)
+	return because(held, x.all(held))
+}
+
+// because adds why a context ended, which drivers do not tell.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
 }
 
 // mover prepares to move: notes the tables as they are, then asserts what the

@@ -50,7 +50,7 @@ func TestGalera(t *testing.T) {
 		done <- n
 	}()
 	p := w.plan(t, cell1)
-	a := NewApplier(w.dbs, Settings{LeaseTTL: 2 * time.Second, Limits: Limits{Rows: 100}, Throttles: []stackmend.Guard{Galera(w.cell(t, "cell1").DB, GaleraLimits{})}})
+	a := NewApplier(w.dbs, Settings{LeaseTTL: 10 * time.Second, Limits: Limits{Rows: 100}, Throttles: []stackmend.Guard{Galera(w.cell(t, "cell1").DB, GaleraLimits{})}})
 	_, err = stackmend.Run(t.Context(), p, a, stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute, FailureBudget: 9})
 	stop()
 	t.Logf("the other writer wrote %d times; archived: %v, set aside: %v", <-done, err, a.SetAside())
