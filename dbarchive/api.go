@@ -58,7 +58,7 @@ func openAPI(ctx context.Context, db *sql.DB, cellUUID string) (*apiSide, error)
 // that are mapped to this cell. Rows of an instance that another cell has by
 // now, or that is being built, are not ours.
 func (a *apiSide) lock(ctx context.Context, uuids string) ([]apiRow, error) {
-	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := a.s.begin(ctx); err != nil {
 		return nil, err
 	}
 	mappings, err := a.read(ctx, apiTables[0], "instance_uuid", uuids, " AND t.cell_id="+a.cellID)
@@ -141,7 +141,7 @@ func (a *apiSide) clear(ctx context.Context, rows []apiRow) error {
 			return err
 		}
 	}
-	return a.s.exec0(ctx, "COMMIT")
+	return a.s.commit(ctx)
 }
 
 // put inserts a saved row unless it is there already. A row of the same key

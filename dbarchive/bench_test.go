@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -138,9 +137,7 @@ func (c contender) measure(b *testing.B, dir, template string) score {
 	var mb float64
 	for _, cmd := range c.run(w, run) {
 		out, err := cmd.CombinedOutput()
-		if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			mb = max(mb, float64(u.Maxrss)/1024)
-		}
+		mb = max(mb, peak(cmd.ProcessState))
 		// nova-manage exits with 1 when it archived something
 		if err != nil && cmd.ProcessState.ExitCode() != 1 {
 			b.Fatalf("%s: %v: %s", c.name, err, out)

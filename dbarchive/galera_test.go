@@ -50,10 +50,13 @@ func TestGalera(t *testing.T) {
 		done <- n
 	}()
 	p := w.plan(t, cell1)
-	a := NewApplier(w.dbs, Settings{LeaseTTL: 2 * time.Second, Limits: Limits{Rows: 100}, Throttles: []stackmend.Guard{Galera(w.cell(t, "cell1").DB, GaleraLimits{})}})
+	a := NewApplier(w.dbs, Settings{LeaseTTL: 10 * time.Second, Limits: Limits{Rows: 100}, Throttles: []stackmend.Guard{Galera(w.cell(t, "cell1").DB, GaleraLimits{})}})
 	_, err = stackmend.Run(t.Context(), p, a, stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute, FailureBudget: 9})
 	stop()
 	t.Logf("the other writer wrote %d times; archived: %v, set aside: %v", <-done, err, a.SetAside())
+	if n := w.count(t, "SELECT COUNT(*) FROM nova.instances i JOIN nova.shadow_instances s USING(id)"); n > 0 {
+		t.Errorf("%d instances are in both places", n)
+	}
 	w.exec(t, "UPDATE nova.instances SET locked=0 WHERE locked=1")
 	w.apply(t, w.plan(t, cell1))
 	balance(t, without(before, "instances/"), without(w.books(t, "cell1"), "instances/"))
@@ -83,7 +86,7 @@ func TestGalera(t *testing.T) {
 	go func() {
 		defer close(ceased)
 		for writing.Err() == nil {
-			w.dbs.API.ExecContext(writing, "UPDATE nova.task_log SET state=IF(state='a','b','a') WHERE id=1")
+			w.dbs.API.ExecContext(writing, "UPDATE nova.task_log SET state=IF(state='a','b','a') ORDER BY id LIMIT 1")
 		}
 	}()
 	until(t, g, true, stackmend.Wait, "flow control")

@@ -47,7 +47,7 @@ func archiveAsChild(addr string) int {
 	}
 	snap, err := Observe(context.Background(), dbs, Selection{Before: cutoff, Cells: []string{"cell1"}})
 	if err == nil {
-		settings := Settings{LeaseTTL: 2 * time.Second, Limits: Limits{Rows: 300}}
+		settings := Settings{LeaseTTL: 3 * time.Second, Limits: Limits{Rows: 300}}
 		parallel := 2
 		if n, err := strconv.Atoi(os.Getenv(childFull)); err == nil {
 			settings, parallel = Settings{}, n

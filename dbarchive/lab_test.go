@@ -107,7 +107,7 @@ func (w *world) plan(t testing.TB, sel Selection) *stackmend.Plan {
 }
 
 // quick are settings for tests: a lease that a killed run does not hold long.
-func quick() Settings { return Settings{LeaseTTL: 2 * time.Second} }
+func quick() Settings { return Settings{LeaseTTL: 5 * time.Second} }
 
 func (w *world) apply(t testing.TB, p *stackmend.Plan) stackmend.Result {
 	t.Helper()

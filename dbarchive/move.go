@@ -52,6 +52,8 @@ func (m *mover) shapeOf(ctx context.Context, members []*member) (string, error) 
 	for _, t := range types {
 		fmt.Fprintf(&b, "%s %s\n", t.Name(), t.DatabaseTypeName())
 	}
+	for rows.Next() { // an aborted transaction is told at the end only
+	}
 	return b.String(), rows.Err()
 }
 
@@ -86,7 +88,7 @@ func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
 // archive is the transaction in the cell: assert, copy, prove and delete, save
 // the API rows.
 func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, merge bool) error {
-	if err := m.s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := m.s.begin(ctx); err != nil {
 		return err
 	}
 	filled := m.filled(cs)
@@ -109,6 +111,10 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 			copied[mem] = all
 		}
 	}
+	// Before the deletion, so that whatever undoes this is noticed by it.
+	if err := m.notes(ctx, cs, rows); err != nil {
+		return err
+	}
 	for _, mem := range slices.Backward(filled) {
 		n, err := m.affected(ctx, m.l.remove(mem, us))
 		if err != nil {
@@ -118,10 +124,22 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 			return &mismatchError{mem.table.Name, copied[mem], n}
 		}
 	}
-	if err := m.notes(ctx, cs, rows); err != nil {
+	return m.commit(ctx, cs)
+}
+
+// commit commits, and looks: a node of a Galera cluster that aborted the
+// transaction in favour of another one may say so to a statement whose answer
+// was already read, and then takes the COMMIT.
+func (m *mover) commit(ctx context.Context, cs []*candidate) error {
+	if err := m.s.commit(ctx); err != nil {
 		return err
 	}
-	return m.s.exec0(ctx, "COMMIT")
+	var left int
+	err := m.s.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE id IN (%s)", qualified(m.l.source, instances), ids(cs)), nil, &left)
+	if err == nil && left > 0 {
+		err = errChanged
+	}
+	return err
 }
 
 // notes writes, in the same transaction, which API rows are to be cleared and

@@ -197,7 +197,7 @@ func (a *Applier) doRestore(ctx context.Context, s stackmend.Step, sess *session
 
 // unpack is the transaction that puts a tree back.
 func (s *session) unpack(ctx context.Context, b box, uuid string, api bool) error {
-	if err := s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	m := &mover{l: b.l, s: s}
@@ -234,7 +234,7 @@ func (s *session) unpack(ctx context.Context, b box, uuid string, api bool) erro
 			return err
 		}
 	}
-	return s.exec0(ctx, "COMMIT")
+	return s.commit(ctx)
 }
 
 func (a *Applier) verifyRestore(ctx context.Context, s stackmend.Step, sess *session) error {

@@ -67,7 +67,7 @@ func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w
 	if err := a.holds(held, k, s, sess); err != nil {
 		return err
 	}
-	return m.all(held, w, cell, newPace(a.settings.Limits.within(srv)), s.Cost.Rows)
+	return because(held, m.all(held, w, cell, newPace(a.settings.Limits.within(srv)), s.Cost.Rows))
 }
 
 func (m *rowMover) all(ctx context.Context, w *stackmend.Work, cell *cellWork, p *pace, total int64) error {
@@ -122,7 +122,7 @@ func (m *rowMover) move(ctx context.Context, ids []int64, merge bool) error {
 }
 
 func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) error {
-	if err := m.s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := m.s.begin(ctx); err != nil {
 		return err
 	}
 	in := list(ids, func(id int64) string { return fmt.Sprint(id) }, ",")
@@ -162,7 +162,7 @@ func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) err
 	if n != int64(len(ids)) {
 		return &mismatchError{m.t.Name, int64(len(ids)), n}
 	}
-	return m.s.exec0(ctx, "COMMIT")
+	return m.s.commit(ctx)
 }
 
 func (a *Applier) verifyRows(ctx context.Context, s stackmend.Step, sess *session) error {

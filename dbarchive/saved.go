@@ -95,7 +95,7 @@ func heal(ctx context.Context, s *session, schema string, a *apiSide) error {
 // clearSaved deletes the API rows behind saved ones. What changed after it was
 // saved is saved again first; what is another row by now stays.
 func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows []apiRow, uuids string) error {
-	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := a.s.begin(ctx); err != nil {
 		return err
 	}
 	var ours []apiRow
@@ -124,7 +124,7 @@ func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows
 
 // putSaved inserts  the saved rows into the API database and forgets them.
 func putSaved(ctx context.Context, s *session, schema string, a *apiSide, rows []apiRow, uuids string) error {
-	if err := a.s.exec0(ctx, "START TRANSACTION"); err != nil {
+	if err := a.s.begin(ctx); err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -132,7 +132,7 @@ func putSaved(ctx context.Context, s *session, schema string, a *apiSide, rows [
 			return a.rollback(err)
 		}
 	}
-	if err := a.s.exec0(ctx, "COMMIT"); err != nil {
+	if err := a.s.commit(ctx); err != nil {
 		return a.rollback(err)
 	}
 	return s.exec0(ctx, fmt.Sprintf("DELETE FROM %s WHERE instance_uuid IN (%s) AND state=%d",
@@ -146,8 +146,11 @@ func (a *apiSide) rollback(err error) error { return a.s.rollback(err) }
 func (s *session) rollback(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
 	defer cancel()
-	if _, err := s.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
-		s.broken = true // the server rolls back when it notices
+	for _, q := range []string{"ROLLBACK", "SET SESSION autocommit=1"} {
+		if _, err := s.conn.ExecContext(ctx, q); err != nil {
+			s.broken = true // the server rolls back when it notices
+			return cause
+		}
 	}
 	return cause
 }

@@ -82,6 +82,23 @@ func (s *session) prepare(ctx context.Context) error {
 
 func (s *session) exec0(ctx context.Context, q string) error { _, err := s.exec(ctx, q); return err }
 
+// begin opens a transaction. Autocommit is off for as long: where a server has
+// aborted the transaction and the statement that was to be told has not heard
+// it, what follows must not be committed one by one.
+func (s *session) begin(ctx context.Context) error {
+	if err := s.exec0(ctx, "SET SESSION autocommit=0"); err != nil {
+		return err
+	}
+	return s.exec0(ctx, "START TRANSACTION")
+}
+
+func (s *session) commit(ctx context.Context) error {
+	if err := s.exec0(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	return s.exec0(ctx, "SET SESSION autocommit=1")
+}
+
 // exec runs a statement that ends on the server when ctx does.
 func (s *session) exec(ctx context.Context, q string, args ...any) (sql.Result, error) {
 	defer s.watch(ctx)()
