@@ -33,6 +33,8 @@ type Source struct {
 
 	Requests []Request // see ReadRequests
 	Brokers  []Broker  // see ReadBrokers
+
+	quick bool // in folders that Before has seen, look at the same logs alone
 }
 
 // peekAbove is the size from which a log is opened, to look for a hole at its
@@ -89,7 +91,13 @@ func (s *Snapshot) unseen(format string, args ...any) {
 
 // readLogs finds the logs and the filesystems they lie on.
 func (s *Snapshot) readLogs(ctx context.Context, src Source) error {
-	found, err := scan(ctx, s.Root, src.Names)
+	known := map[string][]Log{}
+	if src.quick && src.Before != nil {
+		for _, l := range src.Before.Logs {
+			known[l.Instance] = append(known[l.Instance], l)
+		}
+	}
+	found, err := scan(ctx, s.Root, src.Names, known)
 	if err != nil {
 		return fmt.Errorf("consolelog: %w", err)
 	}

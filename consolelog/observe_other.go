@@ -12,7 +12,9 @@ import (
 // What is asked of the kernel below is Linux's alone.
 var errLinux = fmt.Errorf("console logs are looked at on Linux alone: %w", errors.ErrUnsupported)
 
-func scan(context.Context, string, []string) (scanned, error) { return scanned{}, errLinux }
+func scan(context.Context, string, []string, map[string][]Log) (scanned, error) {
+	return scanned{}, errLinux
+}
 
 func readProcesses(context.Context, string, map[fileID]bool) (processes, error) {
 	return processes{}, errLinux

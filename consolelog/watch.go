@@ -11,7 +11,8 @@ import (
 // A Watch looks at a host's console logs in rounds, and carries out one plan
 // a round. A log passes its limit by no more than what is written to it in
 // one interval and while it is bounded. A round without a log above its limit
-// reads folders and sizes, and looks at no process.
+// reads sizes, and looks at no process. New folders are seen in the next round,
+// a further log in a known folder in the tenth at the latest.
 type Watch struct {
 	Source  Source // WritersAbove and Before are set by the Watch
 	Policy  Policy
@@ -51,7 +52,8 @@ func (w Watch) Run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(w.Every)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		w.Source.quick = n%wholeEvery != 0
 		round := w.round(ctx)
 		if ctx.Err() != nil && round.Snapshot == nil {
 			break
@@ -67,6 +69,10 @@ func (w Watch) Run(ctx context.Context) error {
 	}
 	return context.Cause(ctx)
 }
+
+// wholeEvery is after how many rounds the folders are listed anew, and not
+// only the logs looked at that they are known to hold.
+const wholeEvery = 10
 
 // round looks once, and does what is to be done.
 func (w Watch) round(ctx context.Context) (out Round) {

@@ -1,0 +1,305 @@
+//go:build linux
+
+package consolelog_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/consolelog"
+	"github.com/stackmend/stackmend/internal/appliertest"
+	"github.com/stackmend/stackmend/internal/lab"
+)
+
+// Each benchmark stands beside its yardstick. They write CONSOLELOG_BENCH_MIB
+// MiB of lines (256); 5500 is the incident. Run them with -benchtime 1x.
+
+func benchBytes(b *testing.B) int64 {
+	if text := os.Getenv("CONSOLELOG_BENCH_MIB"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n << 20
+	}
+	return 256 << 20
+}
+
+// BenchmarkTail reads the last 100 KiB of a small log, and of one of 5.5 GB
+// (a hole, for all but its end).
+func BenchmarkTail(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		hole int64
+	}{{"1MB", 0}, {"5.5GB", 5500 << 20}} {
+		b.Run(c.name, func(b *testing.B) {
+			path := logs(b, map[string]string{"console.log": ""})
+			if err := os.Truncate(path, c.hole); err != nil {
+				b.Fatal(err)
+			}
+			writeLines(b, path, 0, 20000)
+			b.SetBytes(consolelog.NovaReads)
+			for b.Loop() {
+				if _, err := (consolelog.Tail{Path: path}).Read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchLog is a log of numbered lines with something random in each, as time
+// stamps and addresses are.
+func benchLog(b *testing.B, path string, bytes int64) (lines int) {
+	b.Helper()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	random := rand.New(rand.NewPCG(1, 2))
+	for ; int64(lines)*lineBytes < bytes; lines++ {
+		fmt.Fprintf(w, "%010d [%12.6f] kernel: oom at %016x pid %d\n", lines, float64(lines)/997, random.Uint64(), random.IntN(90)+10)
+	}
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	return lines
+}
+
+// BenchmarkBound bounds a log that a program is writing to, and counts which
+// of the lines written meanwhile are lost.
+func BenchmarkBound(b *testing.B) {
+	lab.Need(b, "logrotate")
+	for name, bound := range map[string]func(b *testing.B, root, log string){"stackmend": boundOurs, "logrotate-copytruncate": boundLogrotate} {
+		b.Run(name, func(b *testing.B) {
+			root := b.TempDir()
+			log := filepath.Join(instances(b, root, "a"), "console.log")
+			for range b.N {
+				b.StopTimer()
+				if err := os.RemoveAll(filepath.Dir(log)); err != nil {
+					b.Fatal(err)
+				}
+				instances(b, root, "a")
+				benchLog(b, log, benchBytes(b))
+				run(b, "sync", log)
+				w := startWriter(b, log)
+				before := free(b, root)
+				b.StartTimer()
+				bound(b, root, log)
+				b.StopTimer()
+				b.ReportMetric(float64(before-free(b, root))/(1<<20), "MiB-of-disk-more")
+				time.Sleep(200 * time.Millisecond)
+				w.Stop()
+				b.ReportMetric(float64(lost(b, filepath.Dir(log))), "lines-lost")
+			}
+		})
+	}
+}
+
+func free(b *testing.B, dir string) int64 {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		b.Fatal(err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
+}
+
+// startWriter appends lines that say NEW and count from 0.
+func startWriter(b *testing.B, log string) *lab.Process {
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("awk", `BEGIN { for (i = 0; ; i++) { print "NEW " i; if (i % 500 == 499) { fflush(); for (k = 0; k < 200000; k++); } } }`)
+	cmd.Stdout = f
+	before := size(log)
+	p := lab.StartCmd(b, cmd)
+	p.Until(b, "writing", func() bool { return size(log) > before+10000 })
+	return p
+}
+
+// lost counts the gaps in the lines that say NEW, over all files of a folder.
+// A bounded log may begin with any of them.
+func lost(b *testing.B, folder string) (n int) {
+	b.Helper()
+	files, err := filepath.Glob(folder + "/console.log*")
+	if err != nil {
+		b.Fatal(err)
+	}
+	seen := map[int]bool{}
+	first, last := 1<<60, -1
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			text := strings.TrimLeft(lines.Text(), "\x00")
+			if k, ok := strings.CutPrefix(text, "NEW "); ok {
+				if i, err := strconv.Atoi(k); err == nil {
+					seen[i], first, last = true, min(first, i), max(last, i)
+				}
+			}
+		}
+		f.Close()
+	}
+	return last - first + 1 - len(seen)
+}
+
+func boundOurs(b *testing.B, root, log string) {
+	p := consolelog.Policy{Limit: 100 << 20, Keep: 1 << 20, Writers: []string{"awk", "mawk", "gawk"}}
+	plan, err := consolelog.Plan(observe(b, consolelog.Source{Instances: root}), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Writers: p.Writers})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := stackmend.Run(b.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply, Irreversible: true})
+	if err != nil || len(r.Outcomes) != 1 {
+		b.Fatalf("%v %v\n%s", err, plan.Kept, appliertest.Describe(r))
+	}
+}
+
+func boundLogrotate(b *testing.B, root, log string) {
+	conf := filepath.Join(b.TempDir(), "conf")
+	text := log + " {\n copytruncate\n rotate 1\n size 1M\n nocompress\n su root root\n}\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	run(b, "logrotate", "-f", "-s", conf+".state", conf)
+}
+
+// BenchmarkArchive compresses a log, beside what logrotate's compress does.
+func BenchmarkArchive(b *testing.B) {
+	lab.Need(b, "gzip")
+	root := b.TempDir()
+	source := filepath.Join(b.TempDir(), "source")
+	benchLog(b, source, benchBytes(b))
+	log := filepath.Join(instances(b, root, "a"), "console.log")
+	b.Run("stackmend", func(b *testing.B) {
+		b.SetBytes(benchBytes(b))
+		for range b.N {
+			b.StopTimer()
+			archive := b.TempDir()
+			run(b, "cp", source, log)
+			b.StartTimer()
+			archiveOurs(b, root, archive)
+			b.StopTimer()
+			b.ReportMetric(float64(folderBytes(b, filepath.Join(archive, "a")))/(1<<20), "MiB-packed")
+		}
+	})
+	b.Run("gzip", func(b *testing.B) {
+		b.SetBytes(benchBytes(b))
+		for range b.N {
+			b.StopTimer()
+			dir := b.TempDir()
+			run(b, "cp", source, dir+"/console.log")
+			b.StartTimer()
+			run(b, "gzip", dir+"/console.log")
+			b.StopTimer()
+			b.ReportMetric(float64(folderBytes(b, dir))/(1<<20), "MiB-packed")
+		}
+	})
+}
+
+func archiveOurs(b *testing.B, root, archive string) {
+	p := consolelog.Policy{Limit: 100 << 20, Keep: 1 << 20, Archive: archive}
+	plan, err := consolelog.Plan(observe(b, consolelog.Source{Instances: root, Archive: archive}), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Archive: consolelog.Archive{Dir: archive}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if r, err := stackmend.Run(b.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply}); err != nil {
+		b.Fatalf("%v\n%s", err, appliertest.Describe(r))
+	}
+}
+
+func folderBytes(b *testing.B, dir string) (n int64) {
+	b.Helper()
+	files, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, f := range files {
+		n += size(f)
+	}
+	return n
+}
+
+// BenchmarkObserve looks at 10,000 instances, beside find and one pass over
+// all open files; and as a round of Watch in which no log is too large.
+func BenchmarkObserve(b *testing.B) {
+	root := b.TempDir()
+	for i := range 10000 {
+		folder := instances(b, root, fmt.Sprintf("%08x-0000-4000-8000-000000000000", i))
+		for _, name := range []string{"console.log", "disk", "disk.info"} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte("text\n"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("stackmend", func(b *testing.B) {
+		for b.Loop() {
+			if s := observe(b, consolelog.Source{Instances: root}); len(s.Logs) != 10000 {
+				b.Fatal(len(s.Logs))
+			}
+		}
+	})
+	b.Run("find-and-proc", func(b *testing.B) {
+		for b.Loop() {
+			run(b, "sh", "-c", "find "+root+" -name console.log -printf '%s %b %p\\n' >/dev/null; find /proc/[0-9]*/fd -lname '*console.log*' >/dev/null 2>&1; true")
+		}
+	})
+	b.Run("idle-rounds", func(b *testing.B) { benchIdle(b, root) })
+}
+
+// benchIdle is 100 rounds of a Watch in which there is nothing to do.
+func benchIdle(b *testing.B, root string) {
+	a, err := consolelog.NewApplier(consolelog.Site{Instances: root})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		before, rounds := cpu(b), 0
+		w := consolelog.Watch{Source: consolelog.Source{Instances: root}, Policy: consolelog.Policy{Limit: 100 << 20}, Applier: a, Every: time.Nanosecond,
+			OnRound: func(r consolelog.Round) {
+				if rounds++; rounds == 100 || r.Err != nil || len(r.Snapshot.Logs) != 10000 {
+					cancel()
+				}
+			}}
+		_ = w.Run(ctx)
+		if rounds != 100 {
+			b.Fatal(rounds)
+		}
+		b.ReportMetric(100*float64(cpu(b)-before)/100/float64(30*time.Second), "%-of-a-core-every-30s")
+	}
+}
+
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
