@@ -180,7 +180,11 @@ func (s Suite) notDoneBefore(t *testing.T) {
 func (s Suite) twice(t *testing.T) {
 	want := s.complete(t)
 	w, _ := s.fresh(t)
-	w.Applier = twiceApplier{wrap(w.Applier)}
+	w.Applier = twiceApplier{wrap(w.Applier), func(step stackmend.Step, err error) {
+		if err != nil {
+			t.Errorf("the second Do of %s: %v", step, err)
+		}
+	}}
 	mustApply(t, w, w.Options)
 	wantLook(t, w, want, "after every Do was called twice")
 }

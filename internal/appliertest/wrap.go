@@ -20,14 +20,19 @@ func (w wrapped) Revert(ctx context.Context, s stackmend.Step) error {
 	return r.Revert(ctx, s)
 }
 
-// twiceApplier calls every Do a second time.
-type twiceApplier struct{ wrapped }
+// twiceApplier calls every Do a second time, and hands on what that said.
+type twiceApplier struct {
+	wrapped
+	second func(stackmend.Step, error)
+}
 
 func (a twiceApplier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
 	if err := a.wrapped.Do(ctx, s, w); err != nil {
 		return err
 	}
-	return a.wrapped.Do(ctx, s, w)
+	err := a.wrapped.Do(ctx, s, w)
+	a.second(s, err)
+	return err
 }
 
 // beforeDo calls f just before every Do.
