@@ -4,7 +4,7 @@
 //	mtu                                     this host, every path
 //	mtu -netns all                          and every named network namespace
 //	mtu -links cmp=cmp.json -links ctl=ctl.json -wire cmp/e0=ctl/e0 -svg stack.svg
-//	mtu -nova-conf /etc/nova/nova.conf -networks networks.json
+//	mtu -nova-conf /etc/nova/nova.conf -networks networks.json   # or -os-cloud admin
 //	mtu -probe 192.0.2.7
 //	mtu -pcap outside=o.pcap -pcap compute=c.pcap -pcap instance=i.pcap
 //	mtu -set bond0=1504 -set vlan20=1504 -apply -confirm 2m

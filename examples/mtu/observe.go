@@ -15,6 +15,7 @@ import (
 
 	"github.com/stackmend/stackmend/examples/cli"
 	"github.com/stackmend/stackmend/mtu"
+	"github.com/stackmend/stackmend/mtu/openstack"
 )
 
 // observe reads all that the flags name.
@@ -221,14 +222,29 @@ func under(paths []string) ([]string, error) {
 	return out, nil
 }
 
-func (t *tool) readNetworks(context.Context) error {
-	if t.networks == "" {
+func (t *tool) readNetworks(ctx context.Context) error {
+	switch {
+	case t.networks != "" && t.cloud != "":
+		return cli.Usage("-networks and -os-cloud exclude each other")
+	case t.cloud != "":
+		return t.askNetworks(ctx)
+	case t.networks == "":
 		return nil
 	}
 	return read(t.networks, func(r io.Reader) (err error) {
 		t.snapshot.Networks, err = mtu.ReadNetworks(r, t.networks)
 		return err
 	})
+}
+
+func (t *tool) askNetworks(ctx context.Context) error {
+	clients, err := openstack.Login(ctx, t.cloud, os.Getenv)
+	if err != nil {
+		return err
+	}
+	networks, unseen, err := openstack.Networks(ctx, clients)
+	t.snapshot.Networks, t.snapshot.Unseen = networks, append(t.snapshot.Unseen, unseen...)
+	return err
 }
 
 func (t *tool) readCaptures(context.Context) error {

@@ -22,12 +22,12 @@ import (
 type tool struct {
 	fs *flag.FlagSet
 
-	links, features, pcaps, wires, set cli.List
-	nova, neutron, probes, from        cli.List
-	networks, ovn, svg, netns, session string
-	raise                              int
-	confirm                            time.Duration
-	ownLink                            bool
+	links, features, pcaps, wires, set        cli.List
+	nova, neutron, probes, from               cli.List
+	networks, cloud, ovn, svg, netns, session string
+	raise                                     int
+	confirm                                   time.Duration
+	ownLink                                   bool
 
 	snapshot mtu.Snapshot
 	paths    []mtu.Path
@@ -52,6 +52,7 @@ func (t *tool) flags(fs *flag.FlagSet) {
 	fs.Var(&t.neutron, "neutron-conf", "read neutron.conf, ml2_conf.ini, an agent's file from `PATH`; repeatable, later ones win")
 	fs.StringVar(&t.ovn, "ovn-bridge-mappings", "", "external_ids:ovn-bridge-mappings, as `PHYSNET:BRIDGE,...`")
 	fs.StringVar(&t.networks, "networks", "", "read the answer to GET /v2.0/networks from `FILE`")
+	fs.StringVar(&t.cloud, "os-cloud", "", "ask the network API of cloud `NAME` of clouds.yaml, as an administrator")
 	fs.Var(&t.from, "from", "judge only paths from `[HOST/]LINK`; repeatable")
 	fs.Var(&t.probes, "probe", "measure the path to `ADDR`, with ICMP, or udp:ADDR:PORT, or tcp:ADDR:PORT; repeatable")
 	fs.Var(&t.pcaps, "pcap", "follow pings through captures, `POINT=FILE` in the order of the path; repeatable")
