@@ -18,4 +18,6 @@ const (
 	CodeTapUnprotected = "tap-unprotected"
 	// CodeNotApplicable: a port that a filter on this host does not reach.
 	CodeNotApplicable = "not-applicable"
+	// CodeUnseen: something that would matter could not be looked at.
+	CodeUnseen = "unseen"
 )

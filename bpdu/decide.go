@@ -13,7 +13,7 @@ import (
 // Check decides what is wrong. It reads nothing but the snapshot.
 //
 // Without anything to look at, and where something could not be seen and
-// nothing bad was found, the status is Unknown.
+// nothing worse was found, the status is Unknown.
 func Check(s *Snapshot) stackmend.Result {
 	r := stackmend.Result{Schema: stackmend.Schema, Check: "bpdu", Subject: s.Subject, Started: s.Taken, Finished: s.Taken}
 	incidents := s.incidents()
@@ -26,6 +26,10 @@ func Check(s *Snapshot) stackmend.Result {
 	r.Findings = append(r.Findings, s.talkers()...)
 	r.Findings = append(r.Findings, s.taps()...)
 	r.Findings = append(r.Findings, s.notApplicable()...)
+	for _, what := range s.unseen() {
+		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject,
+			Message: "not seen: " + what, Fix: "look at it, or run with the privileges that the package's documentation names"})
+	}
 	r.Status = s.status(r.Findings)
 	return r
 }
@@ -35,9 +39,6 @@ func (s *Snapshot) status(findings []stackmend.Finding) stackmend.Status {
 		return stackmend.Unknown
 	}
 	status := stackmend.OK
-	if len(s.unseen()) > 0 {
-		status = stackmend.Unknown
-	}
 	for _, f := range findings {
 		status = stackmend.Worst(status, f.Status)
 	}

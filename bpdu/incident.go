@@ -31,7 +31,7 @@ const (
 	withMember = 5 * time.Second  // members of a port channel go down with it
 	flapping   = 30 * time.Minute // a strike so soon after a recovery is the same incident
 	maxKept    = 20               // events that an Incident keeps
-	maxBack    = 64               // how far back related events are looked for
+	maxBack    = 64               // how far back related events are looked for, and members of an incident
 )
 
 // Incidents groups events. Their order in the log does not matter, and lines
@@ -127,7 +127,7 @@ func (g *grouper) member(e Event) {
 }
 
 func (i *Incident) addMember(e Event) {
-	if portKey(e.Port) != portKey(i.Port) && !slices.Contains(i.Members, e.Port) {
+	if len(i.Members) < maxBack && portKey(e.Port) != portKey(i.Port) && !slices.Contains(i.Members, e.Port) {
 		i.Members = append(i.Members, e.Port)
 	}
 	i.note(e)
@@ -148,12 +148,23 @@ func portKey(port string) string {
 		return strings.ToLower(port)
 	}
 	name := strings.ToLower(port[:digits])
-	for long, short := range map[string]string{"gigabitethernet": "gi", "tengigabitethernet": "te", "twentyfivegige": "twe", "fastethernet": "fa",
-		"fortygigabitethernet": "fo", "hundredgige": "hu", "ethernet": "et", "eth": "et", "port-channel": "po"} {
-		if name == long {
-			name = short
-			break
-		}
+	switch name {
+	case "gigabitethernet":
+		name = "gi"
+	case "tengigabitethernet":
+		name = "te"
+	case "twentyfivegige":
+		name = "twe"
+	case "fastethernet":
+		name = "fa"
+	case "fortygigabitethernet":
+		name = "fo"
+	case "hundredgige":
+		name = "hu"
+	case "ethernet", "eth":
+		name = "et"
+	case "port-channel":
+		name = "po"
 	}
 	return name + port[digits:]
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/stackmend/stackmend"
 )
 
 var readAt = LogOptions{Now: time.Date(2024, 7, 1, 0, 0, 0, 0, time.UTC)}
@@ -167,6 +168,18 @@ func TestSince(t *testing.T) {
 	log, err := ReadLog(t.Context(), strings.NewReader(text), "x", o)
 	if err != nil || len(log.Events) != 1 || log.Events[0].Doubt != "year inferred" {
 		t.Errorf("%+v %v", log.Events, err)
+	}
+}
+
+// A switch that says of its own clock that it is not set is not believed
+// without a word.
+func TestUnsetClock(t *testing.T) {
+	for mark, doubt := range map[string]bool{"*": true, ".": true, "": false} {
+		log := readLog(t, mark+"Mar  1 02:38:14.528 UTC: %SPANTREE-2-BLOCK_BPDUGUARD: Received BPDU on port Fa1/0/11 with BPDU Guard enabled. Disabling port.\n")
+		f := findings(&Snapshot{Log: &log}, CodePortDisabled)
+		if len(f) != 1 || strings.Contains(f[0].Message, "clock not authoritative") != doubt || f[0].Confidence != stackmend.Medium {
+			t.Errorf("%q: %+v", mark, f)
+		}
 	}
 }
 
