@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/stackmend/stackmend"
@@ -67,7 +68,7 @@ func (t Tool) Run(ctx context.Context, args []string, std Streams) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(std.Err, "%s: %v\n", t.Name, Clean(err.Error()))
+		t.complain(std.Err, err)
 		return exitUsage
 	}
 	if f.Timeout > 0 {
@@ -78,9 +79,16 @@ func (t Tool) Run(ctx context.Context, args []string, std Streams) int {
 	s := &session{Tool: t, flags: f, std: std}
 	status, err := s.run(ctx)
 	if err != nil {
-		fmt.Fprintf(std.Err, "%s: %v\n", t.Name, Clean(err.Error()))
+		t.complain(std.Err, err)
 	}
 	return status
+}
+
+// complain prints an error after the name of the tool, which the errors of its
+// package begin with already.
+func (t Tool) complain(w io.Writer, err error) {
+	text := strings.TrimPrefix(err.Error(), t.Name+": ")
+	fmt.Fprintf(w, "%s: %s\n", t.Name, Clean(text))
 }
 
 // session is one run of a tool.
@@ -125,7 +133,7 @@ func (s *session) fresh(ctx context.Context) (int, error) {
 	run, err := s.carryOut(ctx, result.Plan, nil)
 	whole := result.Then(run)
 	if !s.flags.Apply && (err == nil || len(run.Outcomes) > 0 || len(result.Plan.Refusals) > 0) { // the dry run belongs to the check
-		return checkExit(result.Status), s.print(whole)
+		return checkExit(whole.Status), s.print(whole)
 	}
 	return exitOf(run, err), errors.Join(s.print(whole), err)
 }
