@@ -1,12 +1,15 @@
 package ceph
 
 import (
+	"context"
+	"encoding/json"
 	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,9 +26,27 @@ func replay(t testing.TB, name string) *Snapshot {
 	return s
 }
 
-// calm is a cluster of which everything was seen and nothing is wrong.
+// healthy is the real cluster's snapshot, read once.
+var healthy = sync.OnceValues(func() ([]byte, error) {
+	s, err := Observe(context.Background(), Recorded{os.DirFS("testdata/pacific-healthy")}, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+})
+
+// calm is a cluster of which everything was seen and nothing is wrong; each
+// caller has its own.
 func calm(t testing.TB) Observed {
-	s := replay(t, "pacific-healthy")
+	t.Helper()
+	b, err := healthy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Snapshot{}
+	if err := json.Unmarshal(b, s); err != nil {
+		t.Fatal(err)
+	}
 	s.LastUpChange = s.Taken.Add(-24 * time.Hour)
 	for i := range s.OSDs {
 		d := s.OSDs[i].Daemon
