@@ -26,6 +26,7 @@ const (
 	CodeSlowOSD          = "slow-osd"                // OSDs much slower than their like
 	CodeRecoverySettings = "recovery-settings"       // settings that are not in effect, or implausible
 	CodeEmergency        = "emergency-settings-left" // settings left over from an emergency
+	CodeHealth           = "ceph-health"             // what Ceph itself complains of
 	CodeMgr              = "mgr-unavailable"         // the manager, whose numbers everything rests on
 	CodeRetransmissions  = "tcp-retransmissions"     // of this host, and to whom
 	CodeHostTuning       = "host-tuning"             // kernel settings of this host
@@ -55,12 +56,13 @@ const daemons = "osd.*"
 
 func clusterJudges() []judge {
 	return []judge{
+		{CodeHealth, []string{"health_detail"}, findHealth},
 		{CodeMgr, []string{"mgr_dump", "osd_perf", "status"}, findMgr},
 		{CodeRecoveryBlocked, []string{"osd_dump", "pg_dump", "status", "osd_df"}, findBlocked},
 		{CodeRecoveryRunning, []string{"status"}, findRunning},
-		{CodeRebalance, []string{"osd_dump", "status"}, findRebalance},
+		{CodeRebalance, []string{"osd_dump", "status", "balancer_status"}, findRebalance},
 		{CodeFlags, []string{"osd_dump"}, findFlags},
-		{CodeFlapping, []string{"osd_dump", "log_last"}, findFlapping},
+		{CodeFlapping, []string{"osd_dump", "log_last", "crash_ls"}, findFlapping},
 		{CodeMemory, []string{"osd_metadata", daemons + "dump_mempools", daemons + "config_show", daemons + "perf_dump"}, findMemory},
 		{CodeFragmented, []string{daemons + "dump_mempools", daemons + "perf_dump"}, findFragmented},
 		{CodePGLogLarge, []string{"pg_dump", "versions"}, findLongLogs},
@@ -68,7 +70,7 @@ func clusterJudges() []judge {
 		{CodeTrimUnavailable, []string{"pg_dump", "versions", "osd_dump"}, findTrimUnavailable},
 		{CodeSnapTrim, []string{"pg_dump", "osd_dump"}, findSnapTrim},
 		{CodeSlowOSD, []string{"osd_perf", "osd_tree"}, findSlow},
-		{CodeRecoverySettings, []string{"config_dump", daemons + "config_show"}, findSettings},
+		{CodeRecoverySettings, []string{"config_dump", daemons + "config_show", daemons + "status"}, findSettings},
 		{CodeEmergency, []string{"config_dump", daemons + "config_show", "status"}, findEmergency},
 	}
 }

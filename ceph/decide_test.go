@@ -1,12 +1,15 @@
 package ceph
 
 import (
+	"context"
+	"encoding/json"
 	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,15 +26,42 @@ func replay(t testing.TB, name string) *Snapshot {
 	return s
 }
 
-// calm is a cluster of which everything was seen and nothing is wrong.
-func calm(t testing.TB) Observed {
-	s := replay(t, "pacific-healthy")
-	s.LastUpChange = s.Taken.Add(-24 * time.Hour)
-	for i := range s.OSDs {
-		d := s.OSDs[i].Daemon
-		d.Perf.Mapped = d.Pools.Total + 50<<20 // as an OSD with tcmalloc would say
+// healthy is the real cluster's snapshot, read once.
+var healthy = sync.OnceValues(func() ([]byte, error) {
+	s, err := Observe(context.Background(), Recorded{os.DirFS("testdata/pacific-healthy")}, Options{})
+	if err != nil {
+		return nil, err
 	}
+	return json.Marshal(s)
+})
+
+// calm is a cluster of which everything was seen and nothing is wrong; each
+// caller has its own.
+func calm(t testing.TB) Observed {
+	t.Helper()
+	b, err := healthy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Snapshot{}
+	if err := json.Unmarshal(b, s); err != nil {
+		t.Fatal(err)
+	}
+	soothe(s)
 	return Observed{Cluster: s}
+}
+
+// soothe adds what the real cluster could not show: an hour without changes,
+// and the size of its processes, as OSDs with tcmalloc tell it.
+func soothe(s *Snapshot) {
+	if !s.LastUpChange.IsZero() {
+		s.LastUpChange = s.Taken.Add(-24 * time.Hour)
+	}
+	for i := range s.OSDs {
+		if d := s.OSDs[i].Daemon; d != nil && d.Pools != nil && d.Perf != nil {
+			d.Perf.Mapped = d.Pools.Total + 50<<20
+		}
+	}
 }
 
 func TestCalmIsOK(t *testing.T) {
@@ -144,6 +174,9 @@ func recoveryStories() []story {
 			degrade(o, 100, 50, 10)
 			o.Cluster.Balancer = &Balancer{true, "upmap"}
 		}, CodeRebalance, stackmend.Warn, "makes no new moves"},
+		{"Ceph's own word", func(o *Observed) {
+			o.Cluster.Health = Health{Status: "HEALTH_ERR", Checks: []HealthCheck{{Code: "MON_DOWN", Severity: "HEALTH_WARN", Summary: "1/3 mons down"}, {Code: "PG_DAMAGED", Severity: "HEALTH_ERR", Summary: "x"}}}
+		}, CodeHealth, stackmend.Fail, "MON_DOWN: 1/3 mons down"},
 		{"mgr gone", func(o *Observed) { o.Cluster.Mgr.Available = false }, CodeMgr, stackmend.Fail, "do not restart"},
 		{"mgr has not heard", func(o *Observed) { states(o, "unknown", 5) }, CodeMgr, stackmend.Unknown, "5 of 33"},
 		{"slow OSD", func(o *Observed) {

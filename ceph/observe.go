@@ -139,7 +139,8 @@ func (w *observer) ask(ctx context.Context, src source) error {
 	defer cancel()
 	r, err := w.to.Command(ctx, src.command)
 	if err == nil {
-		// The sources write different fields: no lock is needed for them.
+		// The sources fill different fields (see Snapshot.OSD): no lock is
+		// held while a long answer is read.
 		err = errors.Join(src.read(w.s, r), r.Close())
 	}
 	if err != nil && !(src.quiet && harmless(err)) {

@@ -3,6 +3,7 @@ package ceph
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"strings"
@@ -57,19 +58,17 @@ func TestDamagedAnswers(t *testing.T) {
 	optional := map[string]bool{"recording.json": true, "pg_query_2.0.json": true}
 	empty := map[string]bool{"config_dump.json": true, "crash_ls.json": true, "log_last.json": true, "osd_metadata.json": true} // [] is an answer
 	for name := range whole {
-		if optional[name] || strings.HasSuffix(name, ".error") {
+		if optional[name] || strings.HasSuffix(name, ".error") || strings.HasPrefix(name, "osd.1.") || strings.HasPrefix(name, "osd.2.") {
 			continue
 		}
 		for kind, damage := range damages() {
-			tree := fstest.MapFS{}
-			for n, f := range whole {
-				tree[n] = f
-			}
+			tree := maps.Clone(whole)
 			tree[name] = &fstest.MapFile{Data: damage(whole[name].Data)}
 			if kind == "no list" && empty[name] || string(tree[name].Data) == string(whole[name].Data) {
 				continue
 			}
 			s, err := Observe(t.Context(), Recorded{tree}, Options{})
+			soothe(s)
 			source := strings.TrimSuffix(name, ".json")
 			if s.unseen(source) == nil {
 				t.Errorf("%s %s: taken for an answer (%v)", name, kind, err)

@@ -2,6 +2,7 @@ package ceph
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -127,10 +128,11 @@ type Balancer struct {
 	Mode   string
 }
 
-// OSD returns the OSD with this number, or nil.
+// OSD returns the OSD with this number, or nil. It looks at numbers alone:
+// while a Snapshot is made, its sources fill different fields side by side.
 func (s *Snapshot) OSD(id int) *OSD {
-	i, ok := slices.BinarySearchFunc(s.OSDs, id, func(o OSD, id int) int { return o.ID - id })
-	if !ok {
+	i := sort.Search(len(s.OSDs), func(i int) bool { return s.OSDs[i].ID >= id })
+	if i == len(s.OSDs) || s.OSDs[i].ID != id {
 		return nil
 	}
 	return &s.OSDs[i]
