@@ -50,9 +50,9 @@ func killed(t *testing.T, appends bool) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	events, moments := 30, 6
+	events, moments := 22, 4
 	if !appends { // what differs is whether a collapse follows
-		events, moments = 0, 8
+		events, moments = 0, 5
 	}
 	for n := 1; n <= events+moments; n++ {
 		w.write(t, 15000+random.IntN(15000))
