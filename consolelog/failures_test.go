@@ -76,11 +76,11 @@ func copyRandom(t *testing.T, b []byte) {
 // TestTruncatedWhileArchived: somebody truncates the log in the middle of its
 // archive, and it is written anew. Nothing of the new text is removed.
 func TestTruncatedWhileArchived(t *testing.T) {
-	for name, regrow := range map[string]int{"shorter": 1000, "as long as before": 400000} {
+	for name, regrow := range map[string]int{"shorter": 1000, "as long as before": 100000} {
 		t.Run(name, func(t *testing.T) {
 			root, archive := t.TempDir(), t.TempDir()
 			log := filepath.Join(instances(t, root, "a"), "console.log")
-			writeLines(t, log, 0, 400000)
+			writeLines(t, log, 0, 100000)
 			p := small
 			p.Archive = archive
 			s := stepOf(t, root, p)

@@ -50,9 +50,13 @@ func killed(t *testing.T, appends bool) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for n := 1; n <= 36; n++ {
+	events, moments := 22, 4
+	if !appends { // what differs is whether a collapse follows
+		events, moments = 0, 5
+	}
+	for n := 1; n <= events+moments; n++ {
 		w.write(t, 15000+random.IntN(15000))
-		if n <= 30 {
+		if n <= events {
 			runKilled(t, dir, fmt.Sprintf("event=%d", n), 0)
 		} else {
 			runKilled(t, dir, "", time.Duration(random.IntN(60))*time.Millisecond)
