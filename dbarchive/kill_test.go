@@ -184,7 +184,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		must(t, w.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 240, Live: 40, Metadata: 4, Anomalies: true}))
 		before := w.books(t, "cell1")
 		// so many statements does such a run have, give or take
-		for kills := 0; kills < 3; kills++ {
+		for kills := 0; kills < 2; kills++ {
 			if !x.killed(t, when("stackmend:", 1+r.IntN(400), r.IntN(2) == 0)) {
 				break
 			}
