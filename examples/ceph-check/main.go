@@ -39,13 +39,8 @@ func tool() cli.Tool {
 	c := &check{}
 	return cli.Tool{
 		Name: "ceph-check", Brief: "why does this Ceph cluster not recover?",
-		Flags: c.flags, Check: c.check, Table: c.table, Applier: nothing,
+		Flags: c.flags, Check: c.check, Table: c.table,
 	}
-}
-
-// nothing is what ceph-check can carry out. It is here for the common flags.
-func nothing(context.Context, *stackmend.Plan) (stackmend.Applier, error) {
-	return nil, fmt.Errorf("ceph-check changes nothing and carries out no plan: %w", stackmend.ErrRefused)
 }
 
 func (c *check) flags(fs *flag.FlagSet) {

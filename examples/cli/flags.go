@@ -23,7 +23,7 @@ type Flags struct {
 }
 
 func (t Tool) parse(args []string, out io.Writer) (*Flags, error) {
-	f := &Flags{}
+	f := &Flags{Parallel: 1}
 	fs := flag.NewFlagSet(t.Name, flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
