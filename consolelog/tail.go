@@ -205,6 +205,9 @@ func lastBytes(f *os.File, n int64) ([]byte, error) {
 		} else if err != nil {
 			return nil, err
 		}
+		if err := sameAgain(f, b, start); err != nil {
+			return nil, err
+		}
 		out = append(withoutNUL(b), out...)
 		end = start
 	}
@@ -212,6 +215,26 @@ func lastBytes(f *os.File, n int64) ([]byte, error) {
 		return nil, err
 	}
 	return out[max(0, int64(len(out))-n):], nil
+}
+
+// sameAgain reads a range once more: what was torn by a collapse that came in
+// the middle of the first reading is not the same then, even if the log has
+// grown again to its old size.
+func sameAgain(f *os.File, b []byte, start int64) error {
+	again := make([]byte, min(len(b), 64<<10))
+	for at := 0; at < len(b); {
+		part := again[:min(len(again), len(b)-at)]
+		if _, err := f.ReadAt(part, start+int64(at)); errors.Is(err, io.EOF) {
+			return errShort
+		} else if err != nil {
+			return err
+		}
+		if !bytes.Equal(part, b[at:at+len(part)]) {
+			return errShort
+		}
+		at += len(part)
+	}
+	return nil
 }
 
 // unshrunk says whether what was read from start on, of a file of that size,
