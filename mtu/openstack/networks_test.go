@@ -112,7 +112,9 @@ func TestNoAdministrator(t *testing.T) {
 
 func TestBrokenInTheMiddle(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"503":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy</html>", http.StatusServiceUnavailable) },
+		"503": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>busy</html>", http.StatusServiceUnavailable)
+		},
 		"403":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "{}", http.StatusForbidden) },
 		"cut":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"networks": [{"id": "a"`) },
 		"no list": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) },
