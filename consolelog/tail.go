@@ -43,6 +43,10 @@ type Tail struct {
 // ErrBusy says that a log changed under every attempt to read it.
 var ErrBusy = errors.New("consolelog: the log is replaced again and again")
 
+// maxBackups is how many files before console.log are looked at: they stay open
+// for as long as a tail is read.
+const maxBackups = 100
+
 // tailTries is how often a reading is begun anew. A log is rotated, bounded
 // or truncated a few times a second at the very worst.
 const tailTries = 50
@@ -119,8 +123,11 @@ var errShort = errors.New("the log changed while it was read")
 func (t Tail) read(limit int64) ([]byte, error) {
 	var parts [][]byte
 	var files []fs.FileInfo
-	for i, left := -1, limit; left > 0 && (i < 0 || !t.Alone); i++ {
-		b, info, err := readEnd(rotation(t.Path, i), left)
+	for i, left := -1, limit; left > 0 && i < maxBackups && (i < 0 || !t.Alone); i++ {
+		b, info, f, err := readEnd(rotation(t.Path, i), left)
+		if f != nil {
+			defer f.Close() // only then: the number of a file that is gone may be given anew
+		}
 		if errors.Is(err, fs.ErrNotExist) && i >= 0 {
 			break
 		}
@@ -164,19 +171,19 @@ func rotation(path string, i int) string {
 	return path + "." + strconv.Itoa(i)
 }
 
-// readEnd returns the last n bytes of a file that are not NUL.
-func readEnd(path string, n int64) ([]byte, fs.FileInfo, error) {
+// readEnd returns the last n bytes of a file that are not NUL, and the file,
+// still open.
+func readEnd(path string, n int64) ([]byte, fs.FileInfo, *os.File, error) {
 	f, err := openLog(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	defer f.Close()
 	b, err := lastBytes(f, n)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, f, err
 	}
 	info, err := f.Stat()
-	return b, info, err
+	return b, info, f, err
 }
 
 // searches is how far before the end data are looked for when the end is
