@@ -186,3 +186,25 @@ func TestExpiresWhileWaiting(t *testing.T) {
 		wantList(t, "done", a.did("do"))
 	})
 }
+
+// A step that waits at a Gate is told at once that the run is over.
+func TestCancelWhileWaitingAtAGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(2*time.Second, cancel)
+		a := &toy{guards: []stackmend.Guard{stackmend.GuardFunc("busy", func(_ context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+			if r.Begun {
+				return stackmend.Verdict{Decision: stackmend.Wait, Reason: "busy", RetryAfter: time.Minute}, nil
+			}
+			return stackmend.Verdict{Decision: stackmend.Permit}, nil
+		})}}
+		a.do = func(c context.Context, _ stackmend.Step, w *stackmend.Work) error { return w.Gate(c) }
+		begin := time.Now()
+		r, err := stackmend.Run(ctx, plan(step("a")), a, stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Hour})
+		wantErr(t, err, context.Canceled)
+		wantStates(t, r, "partial")
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}

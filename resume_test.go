@@ -1,3 +1,5 @@
+//go:build unix
+
 package stackmend_test
 
 import (
@@ -254,5 +256,20 @@ func TestRecordRefusesWhatJSONWouldChange(t *testing.T) {
 	}
 	if _, err := stackmend.Run(t.Context(), plan(step("a")), a, apply); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a dead run began and what cannot be seen now is not done once more.
+func TestUncertainStepThatStaysUnseen(t *testing.T) {
+	j, a, _ := uncertainAt(t, "b", plan(step("a"), step("b"), step("c")))
+	a.verify = func(stackmend.Step) error { return errors.New("no route to host") }
+	for _, m := range []stackmend.Mode{stackmend.Apply, stackmend.Revert} {
+		r, err := stackmend.Run(t.Context(), nil, a, stackmend.Options{Mode: m, Journal: j, FailureBudget: 3})
+		wantErr(t, err, stackmend.ErrUncertain)
+		wantStates(t, r, "done", "uncertain", "not-begun")
+	}
+	wantList(t, "done", a.did("do"))
+	if len(j.Open()) != 1 {
+		t.Error("the journal forgot it")
 	}
 }

@@ -16,7 +16,9 @@ import (
 // each step is permitted by every guard, rechecked, journalled, done and
 // verified, and the run stops at the first refusal, at the first uncertain
 // outcome, and at the first stale or failed step beyond the FailureBudget;
-// open groups are then reverted. If Options.Journal holds an interrupted run of
+// open groups are then reverted, unless a call that did not return may still be
+// at work or a lock that was lost cannot be had again: the error then names the
+// groups that stay open. If Options.Journal holds an interrupted run of
 // the same plan, it is resumed; p may then be nil. Mode Revert undoes the open
 // groups of the journal's run and closes it.
 //

@@ -1,7 +1,6 @@
 package imagecache
 
 import (
-	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -92,10 +91,7 @@ func TestRestoreConforms(t *testing.T) {
 			return plan
 		},
 		func(c *cloud) error { return os.WriteFile(c.path("_base", unused), []byte("downloaded again"), 0o644) },
-		func(c *cloud) error {
-			entry := c.entry()
-			return errors.Join(os.Rename(entry, entry+"x"), os.Symlink(c.path("compute_nodes"), entry))
-		}))
+		(*cloud).swapEntry))
 }
 
 func TestPurgeConforms(t *testing.T) {
@@ -109,10 +105,7 @@ func TestPurgeConforms(t *testing.T) {
 		func(c *cloud) error {
 			return os.WriteFile(c.path(serverA, "disk.rescue"), qcow2(header{backing: c.path("_base", unused)}), 0o644)
 		},
-		func(c *cloud) error {
-			entry := c.entry()
-			return errors.Join(os.Rename(entry, entry+"x"), os.Symlink(c.path("compute_nodes"), entry))
-		}))
+		(*cloud).swapEntry))
 }
 
 func TestRescueConforms(t *testing.T) {
@@ -126,6 +119,26 @@ func TestRescueConforms(t *testing.T) {
 		},
 		func(c *cloud) error { return os.WriteFile(c.path("_base", baseA), []byte("downloaded again"), 0o644) },
 		func(c *cloud) error { return os.Symlink(c.path("compute_nodes"), c.path("_base", baseA)) }))
+}
+
+// swapEntry puts a symbolic link in place of the image in the quarantine.
+func (c *cloud) swapEntry() error {
+	entry := c.entry()
+	return errors.Join(os.Rename(entry, entry+"x"), os.Symlink(c.path("compute_nodes"), entry))
+}
+
+func infoAt(t testing.TB, path string) fileInfo {
+	t.Helper()
+	f, err := openFolder(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	i, err := f.stat(filepath.Base(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
 }
 
 // entry is the path of the only image in the quarantine.
@@ -153,68 +166,6 @@ func (c *cloud) apply(plan *stackmend.Plan) {
 	}
 }
 
-// A host that goes down between plan and run denies what takes away, and
-// nothing that puts back.
-func TestGuard(t *testing.T) {
-	const retention = time.Nanosecond
-	c := newCloud(t, t.TempDir())
-	quarantine := c.quarantine(Policy{})
-	c.apply(quarantine)
-	purge, err := Purge(c.observe(), Policy{Retention: retention})
-	c.must(err)
-	restore, err := Restore(c.observe(), []string{unused}, Policy{})
-	c.must(err)
-	c.fleet.Services[1].State = "down"
-	if _, err := c.run(purge); !errors.Is(err, stackmend.ErrRefused) || !strings.Contains(err.Error(), "host c02") {
-		t.Errorf("purge with c02 down: %v", err)
-	}
-	again, err := Purge(c.observe(), Policy{Retention: retention})
-	if err != nil || len(again.Steps) > 0 || len(again.Kept) != 1 || !strings.Contains(again.Refusals[0], "c02") {
-		t.Errorf("purge planned with c02 down: %+v, %v", again, err)
-	}
-	c.apply(restore)
-	if _, err := c.run(c.requarantine()); !errors.Is(err, stackmend.ErrRefused) || !strings.Contains(err.Error(), "host c02") {
-		t.Errorf("quarantine with c02 down: %v", err)
-	}
-}
-
-// requarantine makes a plan as of a time when all hosts were up.
-func (c *cloud) requarantine() *stackmend.Plan {
-	c.t.Helper()
-	at := time.Now().Add(-old)
-	c.must(os.Chtimes(c.path("_base", unused), at, at))
-	state := c.fleet.Services[1].State
-	c.fleet.Services[1].State = "up"
-	defer func() { c.fleet.Services[1].State = state }()
-	return c.quarantine(Policy{})
-}
-
-type brokenFleet struct{}
-
-func (brokenFleet) Fleet(context.Context) (Fleet, error) { return Fleet{}, errors.New("504") }
-
-func TestGuardWithoutFleet(t *testing.T) {
-	c := newCloud(t, t.TempDir())
-	plan := c.quarantine(Policy{})
-	for name, r := range map[string]FleetReader{"none": nil, "broken": brokenFleet{}} {
-		a, err := NewApplier(c.site, r)
-		c.must(err)
-		if _, err := stackmend.Run(t.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply}); !errors.Is(err, stackmend.ErrRefused) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	s, err := Observe(t.Context(), c.site, Sources{Fleet: brokenFleet{}})
-	c.must(err)
-	if p, _ := Quarantine(s, Policy{}); len(p.Steps) > 0 || !strings.Contains(strings.Join(p.Refusals, "\n"), "504") {
-		t.Errorf("planned with a fleet that does not answer: %+v", p)
-	}
-	if s, _ := Observe(t.Context(), c.site, Sources{}); s.Fleet != nil {
-		t.Error("a fleet from nowhere")
-	} else if p, _ := Quarantine(s, Policy{}); len(p.Steps) > 0 || len(p.Refusals) == 0 {
-		t.Errorf("planned without a fleet: %+v", p)
-	}
-}
-
 // Do itself sees what came after the recheck, under nova's lock.
 func TestQuarantineAsserts(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -232,7 +183,7 @@ func TestQuarantineAsserts(t *testing.T) {
 		"taken": {func(c *cloud) error {
 			c.mkdir("quarantine")
 			c.must(os.Chmod(c.site.Quarantine, 0o700))
-			return os.WriteFile(filepath.Join(c.site.Quarantine, entryID(unused, inode(c.t, c.path("_base", unused)))), nil, 0o600)
+			return os.WriteFile(filepath.Join(c.site.Quarantine, entryID(unused, infoAt(c.t, c.path("_base", unused)).Ino)), nil, 0o600)
 		}, seenTarget},
 		"base swapped": {func(c *cloud) error {
 			return errors.Join(os.Rename(c.path("_base"), c.path("_base2")), os.Symlink("_base2", c.path("_base")))
@@ -257,20 +208,6 @@ func TestQuarantineAsserts(t *testing.T) {
 			}
 		})
 	}
-}
-
-func inode(t testing.TB, path string) uint64 {
-	t.Helper()
-	f, err := openFolder(filepath.Dir(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	i, err := f.stat(filepath.Base(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i.Ino
 }
 
 // Plans for another tree, and steps that were tampered with, are refused.

@@ -182,20 +182,6 @@ func infoOf(st *unix.Stat_t) fileInfo {
 	return fileInfo{
 		Dev: uint64(st.Dev), Ino: st.Ino, Links: uint64(st.Nlink), Size: st.Size, Bytes: st.Blocks * 512,
 		ModTime: time.Unix(st.Mtim.Unix()), ChangeTime: time.Unix(st.Ctim.Unix()),
-		UID: st.Uid, GID: st.Gid, Mode: modeOf(st.Mode), Perm: st.Mode & 0o7777,
+		UID: st.Uid, GID: st.Gid, Mode: direntType(uint8(st.Mode & unix.S_IFMT >> 12)), Perm: st.Mode & 0o7777,
 	}
-}
-
-func modeOf(m uint32) fs.FileMode {
-	switch m & unix.S_IFMT {
-	case unix.S_IFREG:
-		return 0
-	case unix.S_IFDIR:
-		return fs.ModeDir
-	case unix.S_IFLNK:
-		return fs.ModeSymlink
-	case unix.S_IFBLK:
-		return fs.ModeDevice
-	}
-	return fs.ModeSocket
 }

@@ -104,9 +104,9 @@ func TestMoveByLink(t *testing.T) {
 	store, err := openFolder(c.site.Quarantine)
 	c.must(err)
 	defer store.close()
-	want := inode(t, c.path("_base", unused))
+	want := infoAt(t, c.path("_base", unused)).Ino
 	c.must(moveByLink(base, unused, store, "x"))
-	if got := inode(t, filepath.Join(c.site.Quarantine, "x")); got != want {
+	if got := infoAt(t, filepath.Join(c.site.Quarantine, "x")).Ino; got != want {
 		t.Errorf("inode %d, was %d", got, want)
 	}
 	if _, err := os.Stat(c.path("_base", unused)); !errors.Is(err, os.ErrNotExist) {
@@ -115,7 +115,7 @@ func TestMoveByLink(t *testing.T) {
 	if err := moveByLink(base, baseA, store, "x"); !errors.Is(err, os.ErrExist) && !errors.Is(err, syscall.ESTALE) {
 		t.Errorf("onto another file: %v", err)
 	}
-	if got := inode(t, filepath.Join(c.site.Quarantine, "x")); got != want {
+	if got := infoAt(t, filepath.Join(c.site.Quarantine, "x")).Ino; got != want {
 		t.Error("the other file was replaced")
 	}
 	if _, err := os.Stat(c.path("_base", baseA)); err != nil {

@@ -57,8 +57,8 @@ func doQuarantine(ctx context.Context, p *place, s stackmend.Step, _ *stackmend.
 	}
 	return p.locked(ctx, s.Target, func() error {
 		inBase, inStore, err := p.where(s, s.Target, id)
-		if err != nil || inStore && !inBase {
-			return err // nil: it was done before
+		if err == nil && inStore && !inBase {
+			return nil // it was done before
 		}
 		if err := p.holds(ctx, verb{look: lookQuarantine}, s); err != nil {
 			return err
@@ -177,14 +177,12 @@ func verifyQuarantine(_ context.Context, p *place, s stackmend.Step) error {
 	if err != nil {
 		return err
 	}
-	inBase, inStore, err := p.where(s, s.Target, id)
+	inBase, _, err := p.where(s, s.Target, id)
 	switch {
 	case err != nil:
 		return err
 	case inBase:
 		return stackmend.ErrNotDone
-	case !inStore:
-		return fmt.Errorf("imagecache: %s with inode %s is neither in %s nor in %s", s.Target, s.Assumes[seenInode], p.site.baseDir(), p.site.Quarantine)
 	}
 	if e := readEntry(p.store, id, p.site.subdir()); e.Problem != "" {
 		return fmt.Errorf("imagecache: %s: %s", id, e.Problem)
@@ -201,8 +199,8 @@ func (p *place) unquarantine(ctx context.Context, s stackmend.Step) error {
 	return p.locked(ctx, s.Target, func() error {
 		inBase, inStore, err := p.where(s, s.Target, id)
 		switch {
-		case err != nil || !inStore && !inBase:
-			return errors.Join(err, verifyNeither(inBase, inStore, s))
+		case err != nil:
+			return err
 		case inStore && inBase: // a move by link that was interrupted
 			err = p.store.unlink(id)
 		case inStore:
@@ -213,11 +211,4 @@ func (p *place) unquarantine(ctx context.Context, s stackmend.Step) error {
 		}
 		return p.forget(id)
 	})
-}
-
-func verifyNeither(inBase, inStore bool, s stackmend.Step) error {
-	if inBase || inStore {
-		return nil
-	}
-	return fmt.Errorf("imagecache: %s with inode %s is nowhere", s.Target, s.Assumes[seenInode])
 }

@@ -147,20 +147,6 @@ func TestRealGuest(t *testing.T) {
 	}
 }
 
-func infoAt(t testing.TB, path string) fileInfo {
-	t.Helper()
-	f, err := openFolder(filepath.Dir(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	i, err := f.stat(filepath.Base(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i
-}
-
 // A guest goes on when its base is moved away, and starts again when it is
 // moved back.
 func TestRealQuarantineAndRestore(t *testing.T) {

@@ -3,6 +3,7 @@ package imagecache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
@@ -58,11 +59,15 @@ func (p *place) usersText(dir folder, name string) (string, error) {
 	return strings.Join(users, ", "), nil
 }
 
-// where says which of the two directories has the step's file, by its inode.
+// where says which of the two directories has the step's file, by its inode;
+// both, if a move by link was interrupted. Neither is an error.
 func (p *place) where(s stackmend.Step, name, id string) (inBase, inStore bool, err error) {
 	inBase, err = hasInode(p.base, name, s.Assumes[seenInode])
 	if err == nil && p.hasStore {
 		inStore, err = hasInode(p.store, id, s.Assumes[seenInode])
+	}
+	if err == nil && !inBase && !inStore {
+		err = fmt.Errorf("imagecache: %s with inode %s is neither in %s nor in %s", name, s.Assumes[seenInode], p.site.baseDir(), p.site.Quarantine)
 	}
 	return inBase, inStore, err
 }

@@ -173,7 +173,8 @@ func (p *printer) step(s stackmend.Step, o stackmend.Outcome) {
 		p.printf(" [%s]", Bytes(s.Cost.Bytes))
 	}
 	if o.Note != "" {
-		p.printf("\n    %s", line(o.Note))
+		note, _, _ := strings.Cut(o.Note, "\n") // after it: the stack of a panic, which -json has
+		p.printf("\n    %s", line(note))
 	}
 	p.printf("\n")
 }

@@ -49,7 +49,7 @@ func demo(ctx context.Context, w io.Writer) int {
 	}
 	defer os.RemoveAll(dir)
 	d := &demoRun{ctx: ctx, w: w, dir: dir}
-	if err := d.build(time.Now()); err == nil {
+	if err = d.build(time.Now()); err == nil {
 		err = d.tell()
 	}
 	if err != nil {

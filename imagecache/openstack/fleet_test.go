@@ -138,7 +138,7 @@ func TestErrors(t *testing.T) {
 				c.replay(w, "servers-detail-mv2.1.json")
 			}
 		}},
-		{"pages in a circle", ErrPaging, "", func(c *cloud) {
+		{"pages in a circle", ErrPaging, "twice", func(c *cloud) {
 			c.nova[live] = c.replays("servers-detail-page1-limit2.json")
 			c.nova["servers/detail?all_tenants=1&marker=d48ea7ab-f6d1-4ac2-b306-d22d49335596"] = c.nova[live]
 		}},

@@ -1,6 +1,8 @@
 // Package oslo reads configuration files as oslo.config does: repeated keys,
 // `$name` references, continuation lines, the order of --config-file and
-// --config-dir. A plain ini library gets them wrong.
+// --config-dir. A plain ini library gets them wrong. What a service is told on
+// its command line or in its environment (OS_GROUP__OPTION) is not looked at,
+// and a reference puts in the text of a value, not its type's spelling.
 //
 // It relies on oslo_config/iniparser.py and cfg.py of oslo.config 9.0.0:
 // https://opendev.org/openstack/oslo.config/src/tag/9.0.0/oslo_config
