@@ -72,7 +72,7 @@ func (a *Applier) leaseFree(ctx context.Context, r stackmend.Request) (stackmend
 	case err != nil:
 		return stackmend.Verdict{Decision: stackmend.Wait, Reason: "the lease cannot be read: " + err.Error()}, nil
 	case who != "":
-		return stackmend.Verdict{Decision: stackmend.Wait, Reason: "cell " + w.cell.Name + " is archived by " + who}, nil
+		return stackmend.Verdict{Decision: stackmend.Wait, Reason: "cell " + w.cell.Name + " is archived by " + who, RetryAfter: 250 * time.Millisecond}, nil
 	}
 	return stackmend.Verdict{Decision: stackmend.Permit, Reason: "the lease is free or ours"}, nil
 }

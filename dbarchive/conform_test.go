@@ -23,7 +23,9 @@ func TestApplier(t *testing.T) {
 			must(t, s.Exec(strings.Join(stateTables("nova"), ";")))
 			must(t, s.Clear(databases...))
 			must(t, s.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 40, Live: 8, Metadata: 1, Anomalies: true}))
-			return conforming(t, s)
+			w := conforming(t, s)
+			w.Plan = connect(t, s).plan(t, cell1)
+			return w
 		},
 		Open: func(t testing.TB, dir string) appliertest.World {
 			port, err := os.ReadFile(filepath.Join(dir, "port"))
@@ -40,7 +42,6 @@ func conforming(t testing.TB, s *mariadb.Server) appliertest.World {
 	w := connect(t, s)
 	return appliertest.World{
 		Applier: NewApplier(w.dbs, Settings{LeaseTTL: time.Second, Limits: Limits{Rows: 60}}),
-		Plan:    w.plan(t, cell1),
 		Options: stackmend.Options{MaxWait: 30 * time.Second},
 		Look:    func() (string, error) { return w.look(t), nil },
 		Spoil:   func() error { w.exec(t, "ALTER TABLE nova.shadow_instance_faults ADD COLUMN spoiled INT"); return nil },

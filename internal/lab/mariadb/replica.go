@@ -19,6 +19,11 @@ func (s *Server) StartReplica(dir string, through int, lines ...string) (*Server
 	if through == 0 {
 		through = s.Port
 	}
+	// first, for naming a host forgets the position, which the dump then sets
+	err = r.Exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='nova', MASTER_PASSWORD='nova', MASTER_CONNECT_RETRY=1", through))
+	if err != nil {
+		return r, err
+	}
 	dump := filepath.Join(dir, "dump.sql")
 	defer os.Remove(dump)
 	// --master-data=1 leaves CHANGE MASTER TO with the right position in the dump.
@@ -27,11 +32,9 @@ func (s *Server) StartReplica(dir string, through int, lines ...string) (*Server
 	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 		return r, fmt.Errorf("copying to the replica: %w: %s", err, out)
 	}
-	err = r.Exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='nova', MASTER_PASSWORD='nova', MASTER_CONNECT_RETRY=1; START SLAVE", through))
-	if err != nil {
+	if err := r.Exec("START SLAVE"); err != nil {
 		return r, err
 	}
-	// nova's account is read_only's to hold back; the threads must come up
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		out, err := exec.Command("mariadb", "--no-defaults", "-uroot", "-S", r.Socket(), "-e", "SHOW SLAVE STATUS\\G").Output()
 		if err == nil && strings.Contains(string(out), "Slave_IO_Running: Yes") && strings.Contains(string(out), "Slave_SQL_Running: Yes") {
