@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 export GOFLAGS := -buildvcs=false
 
-.PHONY: test deps lint build unit fuzz demo bench-imagecache
+.PHONY: test deps lint build unit fuzz demo soak
 
 test: deps lint build unit fuzz
 
@@ -32,5 +32,18 @@ fuzz:
 demo:
 	$(GO) run ./examples/imagecache -demo
 
-bench-imagecache:
-	$(GO) test -run '^$$' -bench . -benchtime 5x ./imagecache
+# Each benchmark runs beside its yardstick; the ratio is what counts.
+BENCH_imagecache := -bench . -benchtime 5x ./imagecache
+BENCH_mtu        := -bench . -benchtime 5x ./mtu
+BENCH_bpdu       := -bench . -benchtime 1x ./bpdu
+BENCH_ceph       := -bench . -benchtime 1x ./ceph
+BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog
+BENCH_dbarchive  := -bench . -benchtime 1x -timeout 60m ./dbarchive
+BENCH_logtail    := -bench . ./internal/logtail
+
+bench-%: deps
+	$(GO) test -run '^$$' $(BENCH_$*)
+
+# The long forms of the tests that kill archivers.
+soak: deps
+	$(GO) test -timeout 3h -run 'Kill|Random' ./dbarchive -soak
