@@ -53,7 +53,10 @@ func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session
 	defer func() { err = errors.Join(err, m.finish()) }()
 	x := &archiving{a: a, w: w, cell: cell, r: r, m: m, total: s.Cost.Rows,
 		pace: newPace(a.settings.Limits.within(srv))}
-	return because(held, x.all(held))
+	if err := x.all(held); err != nil {
+		return because(held, err)
+	}
+	return because(held, m.repay(held, r))
 }
 
 // because adds why a context ended, which drivers do not tell.
@@ -62,72 +65,6 @@ func because(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", cause, err)
 	}
 	return err
-}
-
-// mover prepares to move: notes the tables as they are, then asserts what the
-// step assumes, so that a change after that is seen in the transaction.
-func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, cell *cellWork, r rangeOf) (*mover, Server, error) {
-	srv, _, err := sess.server(ctx)
-	if err != nil {
-		return nil, srv, err
-	}
-	sc, err := sess.describe(ctx)
-	if err != nil {
-		return nil, srv, err
-	}
-	l, problems := sc.layout(r.to)
-	if len(problems) > 0 {
-		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
-	}
-	m := &mover{l: l, s: sess, before: r.before}
-	if err := m.remember(ctx); err != nil {
-		return nil, srv, err
-	}
-	k, _ := kinds(s.Verb)
-	if err := a.holds(ctx, k, s, sess); err != nil {
-		return nil, srv, err
-	}
-	if m.hosts, err = l.readHosts(ctx, sess, sc, r.retired); err != nil {
-		return nil, srv, err
-	}
-	if !r.api {
-		return m, srv, nil
-	}
-	if m.api, err = openCellAPI(ctx, a.dbs.API, cell.cell); err != nil {
-		return nil, srv, err
-	}
-	if err := m.heal(ctx, r); err != nil {
-		m.close()
-		return nil, srv, err
-	}
-	return m, srv, nil
-}
-
-// heal completes what an interrupted run of this range left between the two
-// databases.
-func (m *mover) heal(ctx context.Context, r rangeOf) error {
-	err := pending(ctx, m.s, m.l.source, r)
-	if !errors.Is(err, stackmend.ErrNotDone) {
-		return err
-	}
-	return heal(ctx, m.s, m.l.source, m.api)
-}
-
-func (m *mover) close() {
-	if m.api != nil {
-		m.api.s.drop()
-	}
-}
-
-// finish tells the cell, however the step ended, which of the last API rows
-// are cleared. If it cannot, the next run finds that out.
-func (m *mover) finish() error {
-	if m.s.broken || len(m.uncleared) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
-	defer cancel()
-	return m.told(ctx)
 }
 
 // all moves the range, page by page.

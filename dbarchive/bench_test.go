@@ -139,7 +139,7 @@ func (c contender) measure(b *testing.B, dir, template string) score {
 		out, err := cmd.CombinedOutput()
 		mb = max(mb, peak(cmd.ProcessState))
 		// nova-manage exits with 1 when it archived something
-		if err != nil && cmd.ProcessState.ExitCode() != 1 {
+		if err != nil && !(cmd.ProcessState.ExitCode() == 1 && strings.HasPrefix(c.name, "nova-manage")) {
 			b.Fatalf("%s: %v: %s", c.name, err, out)
 		}
 	}

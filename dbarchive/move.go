@@ -20,6 +20,7 @@ type mover struct {
 	hosts  hosts
 	shapes map[*member]string // what the columns were when the step's assumptions held
 
+	owing     bool         // API rows of archived trees are still there: the API database refused once
 	uncleared []*candidate // whose API rows are gone, which the cell is still to be told
 }
 
@@ -77,6 +78,7 @@ func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
 		return nil
 	}
 	if err := m.api.clear(ctx, rows); err != nil {
+		m.owing = true
 		return m.api.rollback(fmt.Errorf("dbarchive: clearing API rows of archived instances (the next run completes it): %w", err))
 	}
 	if len(rows) > 0 {

@@ -1,0 +1,99 @@
+package dbarchive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/stackmend/stackmend"
+)
+
+// mover prepares to move: notes the tables as they are, then asserts what the
+// step assumes, so that a change after that is seen in the transaction.
+func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, cell *cellWork, r rangeOf) (*mover, Server, error) {
+	srv, _, err := sess.server(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	sc, err := sess.describe(ctx)
+	if err != nil {
+		return nil, srv, err
+	}
+	l, problems := sc.layout(r.to)
+	if len(problems) > 0 {
+		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
+	}
+	m := &mover{l: l, s: sess, before: r.before}
+	if err := m.remember(ctx); err != nil {
+		return nil, srv, err
+	}
+	k, _ := kinds(s.Verb)
+	if err := a.holds(ctx, k, s, sess); err != nil {
+		return nil, srv, err
+	}
+	if m.hosts, err = l.readHosts(ctx, sess, sc, r.retired); err != nil {
+		return nil, srv, err
+	}
+	if !r.api {
+		return m, srv, nil
+	}
+	if m.api, err = openCellAPI(ctx, a.dbs.API, cell.cell); err != nil {
+		return nil, srv, err
+	}
+	if err := m.heal(ctx, r); err != nil {
+		m.close()
+		return nil, srv, err
+	}
+	return m, srv, nil
+}
+
+// heal completes what an interrupted run of this range left between the two
+// databases.
+func (m *mover) heal(ctx context.Context, r rangeOf) error {
+	err := pending(ctx, m.s, m.l.source, r)
+	if !errors.Is(err, stackmend.ErrNotDone) {
+		return err
+	}
+	return heal(ctx, m.s, m.l.source, m.api)
+}
+
+func (m *mover) close() {
+	if m.api != nil {
+		m.api.s.drop()
+	}
+}
+
+// finish tells the cell, however the step ended, which of the last API rows
+// are cleared. If it cannot, the next run finds that out.
+func (m *mover) finish() error {
+	if m.s.broken || len(m.uncleared) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	return m.told(ctx)
+}
+
+// repayments is how often the API database is asked again.
+const repayments = 8
+
+// repay clears the API rows of trees whose own transaction in the API database
+// failed after they were archived: a deadlock there, most of the time.
+func (m *mover) repay(ctx context.Context, r rangeOf) (err error) {
+	for try := range repayments {
+		if !m.owing {
+			return nil
+		}
+		if err = m.heal(ctx, r); err == nil {
+			m.owing = false
+			return nil
+		}
+		if classify(err) != transient || m.s.broken || m.api.s.broken {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+	return err
+}
