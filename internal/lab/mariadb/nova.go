@@ -65,7 +65,11 @@ func pristine() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("versions of mariadbd and nova-manage: %w", err)
 	}
-	base := filepath.Join(os.TempDir(), fmt.Sprintf("stackmend-lab-mariadb-%d-%.12x", os.Geteuid(), sha256.Sum256(version)))
+	cache, err := os.UserCacheDir() // it stays for the next run, as what the go tool builds does
+	if err != nil {
+		return "", err
+	}
+	base := filepath.Join(cache, "stackmend-lab", fmt.Sprintf("mariadb-%.12x", sha256.Sum256(version)))
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return "", err
 	}
