@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stackmend/stackmend/examples/cli"
 )
@@ -63,5 +64,33 @@ func TestWrongUse(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("the refused runs left %v", left)
+	}
+}
+
+// TestPurge takes an image of the demo's tree into the quarantine and out of the
+// world, and not before its time is over.
+func TestPurge(t *testing.T) {
+	d := &demoRun{ctx: t.Context(), w: new(bytes.Buffer), dir: t.TempDir()}
+	if err := d.build(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	gone := []string{"-gone", "c03=burnt down", "-quarantine", "QUARANTINE"}
+	held := func() bool {
+		files, _ := filepath.Glob(d.path("instances", "_quarantine", "*"))
+		return len(files) > 0
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		held   bool
+	}{
+		{append(gone, "-apply"), 0, true},
+		{append(gone, "-purge", "-apply"), 1, true}, // 30 days are not over: nothing to do, and the cleaner is still on
+		{append(gone, "-purge", "-retention", "1ns"), 1, true},
+		{append(gone, "-purge", "-retention", "1ns", "-apply"), 0, false},
+	} {
+		if err := d.run(c.status, c.args...); err != nil || held() != c.held {
+			t.Fatalf("%v: %v, in quarantine: %v\n%s", c.args, err, held(), d.w)
+		}
 	}
 }
