@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/stackmend/stackmend/ceph"
+	"github.com/stackmend/stackmend/internal/lab"
 )
 
 // TestHost looks at the machine that the test runs on.
 func TestHost(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:7567") // a port of storage traffic
 	if err != nil {
-		t.Skipf("the port is taken: %v", err)
+		lab.Without(t, "a free port 7567: "+err.Error())
 	}
 	defer l.Close()
 	go func() {

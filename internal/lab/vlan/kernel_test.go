@@ -2,18 +2,15 @@ package vlan
 
 import (
 	"context"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stackmend/stackmend/internal/lab"
 )
 
 func TestRun(t *testing.T) {
-	for _, p := range Programs() {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skip(err)
-		}
-	}
+	lab.Need(t, Programs()...)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	k := Kernel{Modules: []string{"8021q", "dummy"}}
