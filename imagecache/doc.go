@@ -5,7 +5,7 @@
 // file in instances_path/_base, and the disks of the instances are qcow2
 // overlays on it. Its own periodic cleaner deletes base files that it believes
 // unused. On storage that several computes share it has deleted files whose
-// only instances ran on a computer that was down: it forgets a host after 24
+// only instances ran on a compute that was down: it forgets a host after 24
 // hours of silence, looks at one disk of an instance, and at one level of its
 // backing chain. The disks of those instances were lost.
 //
