@@ -8,6 +8,7 @@ import (
 
 	"github.com/stackmend/stackmend/ceph"
 	"github.com/stackmend/stackmend/ceph/librados"
+	"github.com/stackmend/stackmend/internal/lab"
 	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
@@ -17,6 +18,6 @@ func librarian(t testing.TB, _ *labceph.Cluster, _, _ string) ceph.Commander {
 	if _, err := librados.Open(t.Context(), librados.Options{}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
-	t.Skip("built without cgo")
+	lab.Without(t, "librados: built without cgo")
 	return nil
 }
