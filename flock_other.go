@@ -15,3 +15,5 @@ func openLocked(path string) (*os.File, error) {
 func createLocked(path string) (*os.File, error) { return openLocked(path) }
 
 func unlockClose(f *os.File) error { return f.Close() }
+
+func shareLock(f *os.File) (*os.File, error) { return openLocked(f.Name()) }

@@ -72,3 +72,16 @@ func lockRegular(f *os.File) error {
 func unlockClose(f *os.File) error {
 	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }
+
+// shareLock returns a second descriptor of a lock: it is free when both are
+// closed, in whatever process, or when its holder unlocks it.
+func shareLock(f *os.File) (*os.File, error) {
+	syscall.ForkLock.RLock() // no other child may get it in between
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}

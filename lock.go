@@ -43,7 +43,7 @@ func (l fileLock) Acquire(ctx context.Context, holder string) (context.Context, 
 	if err := writeHolder(f, holder); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", string(l), err), unlockClose(f))
 	}
-	held, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancelCause(context.WithValue(ctx, lockedFile{}, f))
 	stop := make(chan struct{})
 	go l.watch(f, cancel, stop)
 	release := sync.OnceValue(func() error {
@@ -53,6 +53,10 @@ func (l fileLock) Acquire(ctx context.Context, holder string) (context.Context, 
 	})
 	return held, release, nil
 }
+
+// lockedFile is the key under which the context that a FileLock is held with
+// carries its file.
+type lockedFile struct{}
 
 // watch cancels the holder when the file that is locked is no longer the one
 // that the next run would lock.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -103,6 +104,23 @@ func (w *Work) resume() {
 	if w.gates--; w.gates == 0 && !w.closed {
 		w.timer.Reset(w.r.timeout(w.r.plan.Steps[w.i]))
 	}
+}
+
+// LockFile returns a descriptor of the run's FileLock for a child process to
+// inherit ([os/exec.Cmd.ExtraFiles]): the lock then lasts as long as the child,
+// even if the run is killed meanwhile, so that the next run does not start
+// beside it. The caller closes it when the child was started. Without a
+// FileLock in Options.Lock the error is compatible with
+// errors.Is(err, errors.ErrUnsupported).
+func (w *Work) LockFile() (*os.File, error) {
+	if w.r == nil {
+		return nil, fmt.Errorf("%w: work without a run", ErrRefused)
+	}
+	f, ok := w.r.held.Value(lockedFile{}).(*os.File)
+	if !ok {
+		return nil, fmt.Errorf("the run has no lock by a file: %w", errors.ErrUnsupported)
+	}
+	return shareLock(f)
 }
 
 // Progress reports how far the step is, for people. A total of 0 says that
