@@ -36,6 +36,8 @@ type Tool struct {
 	Options func(*stackmend.Options)
 	// Table prints what was observed, for people.
 	Table func(w io.Writer)
+	// Pictures draws what was observed, for -html.
+	Pictures func() ([]Part, error)
 }
 
 // Streams are where a tool reads and writes.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,18 +14,23 @@ import (
 // maxPlan bounds a plan file: it is untrusted input.
 const maxPlan = 1 << 30
 
-// writePlan writes a plan for review, readable by its owner alone.
+// writePlan writes a plan for review.
 func writePlan(path string, p *stackmend.Plan) error {
 	b, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
+	return writeFile(path, append(b, '\n'))
+}
+
+// writeFile writes a file whole or not at all, readable by its owner alone.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone after the rename
-	if _, err := f.Write(append(b, '\n')); err != nil {
+	if _, err := f.Write(b); err != nil {
 		f.Close()
 		return err
 	}
@@ -36,6 +42,29 @@ func writePlan(path string, p *stackmend.Plan) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// page writes the result as a page.
+func (s *session) page(r stackmend.Result) error {
+	parts := []Part{{Text: s.Brief, Result: &r}}
+	if s.Table != nil {
+		var b bytes.Buffer
+		s.Table(&b)
+		parts = append(parts, Part{Verbose: b.String()})
+	}
+	if s.Pictures != nil {
+		pictures, err := s.Pictures()
+		if err != nil {
+			return err
+		}
+		parts = append(parts, pictures...)
+	}
+	var b bytes.Buffer
+	p := Page{Title: s.Name + ": " + r.Status.String(), Sections: []Section{{Name: s.Name, Title: s.Name, Parts: parts}}}
+	if _, err := p.WriteTo(&b); err != nil {
+		return err
+	}
+	return writeFile(s.flags.HTML, b.Bytes())
 }
 
 func readPlan(path string) (*stackmend.Plan, error) {

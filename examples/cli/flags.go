@@ -17,7 +17,7 @@ import (
 type Flags struct {
 	JSON, Nagios, Apply, Resume, Revert    bool
 	PlanFile, RunFile, PlanID, JournalFile string
-	KillSwitch, Events                     string
+	KillSwitch, Events, HTML               string
 	Parallel, MaxSteps                     int
 	MaxWait, Timeout                       time.Duration
 }
@@ -47,6 +47,7 @@ func (t Tool) parse(args []string, out io.Writer) (*Flags, error) {
 func (f *Flags) register(fs *flag.FlagSet, runs bool) {
 	fs.BoolVar(&f.JSON, "json", false, "print the result as JSON")
 	fs.BoolVar(&f.Nagios, "nagios", false, "print one line for Nagios")
+	fs.StringVar(&f.HTML, "html", "", "also write the result as a page for a browser to `FILE`")
 	fs.DurationVar(&f.Timeout, "timeout", 0, "stop at the next safe point after `this long` (0: never)")
 	if !runs {
 		return

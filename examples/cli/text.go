@@ -43,6 +43,11 @@ func Note(w io.Writer, format string, args ...any) error {
 
 // print writes the result as the flags say.
 func (s *session) print(r stackmend.Result) error {
+	if s.flags.HTML != "" {
+		if err := s.page(r); err != nil {
+			return fmt.Errorf("-html: %w", err)
+		}
+	}
 	switch {
 	case s.flags.JSON:
 		b, err := json.MarshalIndent(r, "", "  ")
@@ -54,8 +59,20 @@ func (s *session) print(r stackmend.Result) error {
 	case s.flags.Nagios:
 		return s.nagios(r)
 	}
-	p := printer{w: s.std.Out, colour: isTerminal(s.std.Out) && s.std.Getenv("NO_COLOR") == "" && s.std.Getenv("TERM") != "dumb"}
-	p.result(r, s.Table)
+	return Text(s.std.Out, r, s.Table, s.std.Colour())
+}
+
+// Colour reports whether Out is a terminal that shows colours to somebody who
+// wants them.
+func (s Streams) Colour() bool {
+	return isTerminal(s.Out) && s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb"
+}
+
+// Text writes a result for people. The table, if there is one, prints what was
+// observed, between the findings and the plan.
+func Text(w io.Writer, r stackmend.Result, table func(io.Writer), colour bool) error {
+	p := printer{w: w, colour: colour}
+	p.result(r, table)
 	return p.err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -38,7 +39,7 @@ type tool struct {
 func (t *tool) tool() cli.Tool {
 	return cli.Tool{
 		Name: "mtu", Brief: "finds the link where frames stop fitting, before users find it",
-		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
+		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table, Pictures: t.pictures,
 	}
 }
 
@@ -132,6 +133,15 @@ func (t *tool) draw() error {
 		return err
 	}
 	return f.Close()
+}
+
+func (t *tool) pictures() ([]cli.Part, error) {
+	if len(t.paths) == 0 {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	err := mtu.WriteSVG(&b, t.paths...)
+	return []cli.Part{{SVG: b.Bytes(), Caption: "the paths, and the links that limit them"}}, err
 }
 
 func (t *tool) plan(context.Context) (*stackmend.Plan, error) {

@@ -37,10 +37,15 @@ const (
 	Faint   Style = "faint"
 )
 
+// The colours follow the reader's system, also where the picture is an image
+// within a page.
 const css = `text{font:13px monospace;fill:#222}` +
 	`rect{fill:#fff;stroke:#555}line{stroke:#555}` +
 	`rect.culprit{fill:#fdd;stroke:#c00;stroke-width:3}text.culprit{fill:#c00;font-weight:bold}line.culprit{stroke:#c00;stroke-width:3}` +
-	`rect.faint{fill:#f4f4f4;stroke:#bbb;stroke-dasharray:4 3}text.faint{fill:#888}line.faint{stroke:#bbb;stroke-dasharray:4 3}`
+	`rect.faint{fill:#f4f4f4;stroke:#bbb;stroke-dasharray:4 3}text.faint{fill:#888}line.faint{stroke:#bbb;stroke-dasharray:4 3}` +
+	`@media(prefers-color-scheme:dark){text{fill:#ddd}rect{fill:#1c2026;stroke:#888}line{stroke:#888}` +
+	`rect.culprit{fill:#511;stroke:#f66}text.culprit{fill:#f88}line.culprit{stroke:#f66}` +
+	`rect.faint{fill:#262b32;stroke:#666}text.faint{fill:#999}line.faint{stroke:#666}}`
 
 func (p *Picture) grow(x, y int) {
 	p.width, p.height = max(p.width, x), max(p.height, y)
