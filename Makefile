@@ -1,5 +1,5 @@
 # make test   installs what the tests need from Debian and runs everything
-# make demo   runs the main job with Go alone
+# make demo   replays the incidents with Go alone
 SHELL       := /bin/bash
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -30,7 +30,7 @@ fuzz:
 	./.ci/fuzz $(FUZZTIME)
 
 demo:
-	$(GO) run ./examples/imagecache -demo
+	$(GO) run ./examples/tales
 
 # Each benchmark runs beside its yardstick; the ratio is what counts.
 BENCH_imagecache := -bench . -benchtime 5x ./imagecache

@@ -18,7 +18,7 @@ type osdMemory struct {
 func (o Observed) memories() []osdMemory {
 	var out []osdMemory
 	for _, osd := range o.Cluster.OSDs {
-		if m, ok := o.memoryOf(&osd); ok && osd.Up {
+		if m, ok := o.MemoryOf(&osd); ok && osd.Up {
 			out = append(out, osdMemory{osd, m})
 		}
 	}
@@ -89,7 +89,7 @@ func promises(s *Snapshot, p Policy) []stackmend.Finding {
 	}
 	hosts := map[string]*host{}
 	for _, o := range s.OSDs {
-		m, ok := Observed{}.memoryOf(&o)
+		m, ok := Observed{}.MemoryOf(&o)
 		if !o.Up || !ok || m.Target <= 0 || o.MemTotal <= 0 || o.Hostname == "" {
 			continue
 		}

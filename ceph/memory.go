@@ -25,8 +25,9 @@ type Memory struct {
 	Swapped  bool   // Total may include swap
 }
 
-// memoryOf attributes the memory of an OSD; ok is false if nothing was seen.
-func (o Observed) memoryOf(osd *OSD) (m Memory, ok bool) {
+// MemoryOf attributes the memory of an OSD of the cluster; ok is false if nothing
+// of it was seen.
+func (o Observed) MemoryOf(osd *OSD) (m Memory, ok bool) {
 	m = Memory{Total: -1, PGLog: -1, Dups: -1, Caches: -1, Other: -1, Unpooled: -1, Freelist: -1, Target: -1, Pools: -1}
 	d := osd.Daemon
 	if d == nil {

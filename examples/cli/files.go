@@ -59,12 +59,18 @@ func (s *session) page(r stackmend.Result) error {
 		}
 		parts = append(parts, pictures...)
 	}
-	var b bytes.Buffer
 	p := Page{Title: s.Name + ": " + r.Status.String(), Sections: []Section{{Name: s.Name, Title: s.Name, Parts: parts}}}
+	return p.WriteFile(s.flags.HTML)
+}
+
+// WriteFile writes the page to a file that its owner alone can read: it may
+// name hosts and instances.
+func (p Page) WriteFile(path string) error {
+	var b bytes.Buffer
 	if _, err := p.WriteTo(&b); err != nil {
 		return err
 	}
-	return writeFile(s.flags.HTML, b.Bytes())
+	return writeFile(path, b.Bytes())
 }
 
 func readPlan(path string) (*stackmend.Plan, error) {

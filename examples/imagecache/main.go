@@ -9,23 +9,18 @@
 //
 // While a compute that may share the directory is down or cannot be accounted
 // for, nothing is moved: see imagecache -help for -gone and -elsewhere. To see it
-// work on a small tree that it makes itself, run
+// work on a small tree, run
 //
-//	go run ./examples/imagecache -demo
+//	go run ./examples/tales -tale imagecache
 package main
 
 import (
-	"context"
 	"os"
-	"slices"
 
 	"github.com/stackmend/stackmend/examples/cli"
 )
 
 func main() {
-	if slices.Equal(os.Args[1:], []string{"-demo"}) || slices.Equal(os.Args[1:], []string{"--demo"}) {
-		os.Exit(demo(context.Background(), os.Stdout))
-	}
 	t := &tool{}
 	os.Exit(cli.Main(t.cli()))
 }

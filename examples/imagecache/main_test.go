@@ -9,20 +9,8 @@ import (
 	"time"
 
 	"github.com/stackmend/stackmend/examples/cli"
+	"github.com/stackmend/stackmend/examples/imagecache/tree"
 )
-
-// TestDemo holds the demo to what it tells: it looks for the images itself.
-func TestDemo(t *testing.T) {
-	var out bytes.Buffer
-	if status := demo(t.Context(), &out); status != 0 {
-		t.Fatalf("status %d\n%s", status, out.String())
-	}
-	for _, want := range []string{"c03: its nova-compute is", "done quarantine", "done restore", "(exit status 4)"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("the demo lacks %q\n%s", want, out.String())
-		}
-	}
-}
 
 func run(t *testing.T, args ...string) (status int, text string) {
 	t.Helper()
@@ -67,16 +55,58 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// TestPurge takes an image of the demo's tree into the quarantine and out of the
-// world, and not before its time is over.
-func TestPurge(t *testing.T) {
-	d := &demoRun{ctx: t.Context(), w: new(bytes.Buffer), dir: t.TempDir()}
-	if err := d.build(time.Now()); err != nil {
+// onTree runs the tool on a tree, whose place the arguments name by QUARANTINE.
+func onTree(t *testing.T, d tree.Tree, args ...string) (status int, text string) {
+	t.Helper()
+	all := []string{"-instances", d.Instances(), "-nova-conf", d.NovaConf(), "-services", d.Services(),
+		"-servers", d.Servers()[0], "-servers", d.Servers()[1], "-quarantine", d.Quarantine(), "-journal", d.Path("imagecache.journal")}
+	var out bytes.Buffer
+	tool := &tool{proc: d.Proc()}
+	status = tool.cli().Run(t.Context(), append(all, args...), cli.Streams{Out: &out, Err: &out, Getenv: func(string) string { return "" }})
+	return status, out.String()
+}
+
+// TestHostDown keeps everything while a host is down, moves what is unused once
+// somebody knows that it is gone, and puts it back.
+func TestHostDown(t *testing.T) {
+	d, err := tree.Make(t.TempDir(), time.Now())
+	if err != nil {
 		t.Fatal(err)
 	}
-	gone := []string{"-gone", "c03=burnt down", "-quarantine", "QUARANTINE"}
+	gone := []string{"-gone", "c03=burnt down, ticket 4711"}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+		held   bool
+	}{
+		{nil, 3, "c03: its nova-compute is", true},
+		{[]string{"-apply"}, 4, "refused", true},
+		{gone, 1, "would quarantine", true},
+		{append(gone, "-apply"), 0, "done quarantine", false},
+		{[]string{"-restore", tree.BaseName(tree.Unused), "-apply"}, 0, "done restore", true},
+	} {
+		status, text := onTree(t, d, c.args...)
+		if status != c.status || !strings.Contains(text, c.says) {
+			t.Fatalf("%v: status %d, want %d with %q\n%s", c.args, status, c.status, c.says, text)
+		}
+		for _, image := range tree.Images {
+			if d.Has(image) != (image != tree.Unused || c.held) {
+				t.Fatalf("%v: %s is there: %v\n%s", c.args, image, d.Has(image), text)
+			}
+		}
+	}
+}
+
+// TestPurge takes an image of the tree into the quarantine and out of the
+// world, and not before its time is over.
+func TestPurge(t *testing.T) {
+	d, err := tree.Make(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	held := func() bool {
-		files, _ := filepath.Glob(d.path("instances", "_quarantine", "*"))
+		files, _ := filepath.Glob(filepath.Join(d.Quarantine(), "*"))
 		return len(files) > 0
 	}
 	for _, c := range []struct {
@@ -84,13 +114,14 @@ func TestPurge(t *testing.T) {
 		status int
 		held   bool
 	}{
-		{append(gone, "-apply"), 0, true},
-		{append(gone, "-purge", "-apply"), 1, true}, // 30 days are not over: nothing to do, and the cleaner is still on
-		{append(gone, "-purge", "-retention", "1ns"), 1, true},
-		{append(gone, "-purge", "-retention", "1ns", "-apply"), 0, false},
+		{[]string{"-apply"}, 0, true},
+		{[]string{"-purge", "-apply"}, 1, true}, // 30 days are not over: nothing to do, and the cleaner is still on
+		{[]string{"-purge", "-retention", "1ns"}, 1, true},
+		{[]string{"-purge", "-retention", "1ns", "-apply"}, 0, false},
 	} {
-		if err := d.run(c.status, c.args...); err != nil || held() != c.held {
-			t.Fatalf("%v: %v, in quarantine: %v\n%s", c.args, err, held(), d.w)
+		status, text := onTree(t, d, append([]string{"-gone", "c03=burnt down"}, c.args...)...)
+		if status != c.status || held() != c.held {
+			t.Fatalf("%v: status %d, want %d; in quarantine: %v\n%s", c.args, status, c.status, held(), text)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type tool struct {
 	servers, restore, novaLogs      cli.List
 	gone, elsewhere                 cli.Pairs
 	minAge, retention               cli.Age
-	purge, rescue, demo             bool
+	purge, rescue                   bool
 
 	proc string // in place of /proc
 	site imagecache.Site
@@ -50,7 +50,6 @@ func (t *tool) flags(fs *flag.FlagSet) {
 	fs.Var(&t.gone, "gone", "`HOST=REASON`: this compute will never come back; may be repeated")
 	fs.Var(&t.elsewhere, "elsewhere", "`HOST=REASON`: this compute does not share the directory; may be repeated")
 	fs.Var(&t.novaLogs, "nova-log", "nova log, or directory of logs with a folder for each host, `PATH`; may be repeated")
-	fs.BoolVar(&t.demo, "demo", false, "show it on a small tree of its own, alone")
 }
 
 // valid refuses flags that do not go together.
@@ -62,8 +61,6 @@ func (t *tool) valid() error {
 		}
 	}
 	switch {
-	case t.demo:
-		return cli.Usage("-demo stands alone")
 	case t.instances == "":
 		return cli.Usage("-instances DIR is missing")
 	case jobs > 1:
