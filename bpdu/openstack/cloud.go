@@ -9,7 +9,8 @@
 //
 // # Compatibility
 //
-// Neutron's API v2.0 and Nova's 2.1, without microversion. Made for gophercloud
+// Neutron's API v2.0 and Nova's 2.1; cells that do not answer are told by Nova
+// since Stein (microversion 2.69). Made for gophercloud
 // v2.15.0.
 package openstack
 
@@ -20,14 +21,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net/http"
+	"net/url"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
-	"github.com/gophercloud/gophercloud/v2/pagination"
 	"github.com/stackmend/stackmend/bpdu"
+	"github.com/stackmend/stackmend/internal/novaapi"
 	"github.com/stackmend/stackmend/internal/openstack"
 )
 
@@ -66,33 +64,35 @@ func Read(ctx context.Context, c Clients) (*bpdu.Cloud, error) {
 	case !who.Admin():
 		cloud.Unseen = append(cloud.Unseen, fmt.Sprintf("ports of other projects: %s is no administrator", who))
 	}
-	err = list(ctx, ports.List(c.Network, nil), "ports", cloud, cloud.ReadPorts)
-	if err != nil {
+	// By itself Neutron puts all ports of a region on one page.
+	limit := url.Values{"limit": {"1000"}}
+	if err := list(ctx, cloud, c.Network, "ports", limit, cloud.ReadPorts, "ports"); err != nil {
 		return nil, err
 	}
-	err = list(ctx, servers.List(c.Compute, servers.ListOpts{AllTenants: true}), "servers", cloud, cloud.ReadServers)
-	if err != nil {
+	all := url.Values{"all_tenants": {"true"}}
+	if err := list(ctx, cloud, c.Compute, "servers", all, cloud.ReadServers, "servers", "detail"); err != nil {
 		return nil, err
 	}
+	cells(ctx, cloud, c.Compute)
 	return cloud, nil
 }
 
-// list hands page after page to the reader of the JSON form.
-func list(ctx context.Context, p pagination.Pager, name string, cloud *bpdu.Cloud, read func(io.Reader) error) error {
-	err := p.EachPage(ctx, func(_ context.Context, page pagination.Page) (bool, error) {
-		body, ok := page.GetBody().(map[string]any)
-		if !ok {
-			return false, fmt.Errorf("the answer is no object")
+// list hands page after page to the reader of the JSON form, and notes what is
+// denied.
+func list(ctx context.Context, cloud *bpdu.Cloud, c *gophercloud.ServiceClient, name string, query url.Values, read func(io.Reader) error, path ...string) error {
+	err := openstack.List(ctx, c, name, query, func(page []byte) error {
+		var body map[string]json.RawMessage
+		if err := json.Unmarshal(page, &body); err != nil {
+			return err
 		}
-		body = maps.Clone(body)
 		delete(body, name+"_links") // the next page follows
 		b, err := json.Marshal(body)
 		if err != nil {
-			return false, err
+			return err
 		}
-		return true, read(bytes.NewReader(b))
-	})
-	if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusForbidden) {
+		return read(bytes.NewReader(b))
+	}, path...)
+	if errors.Is(err, openstack.ErrDenied) {
 		cloud.Unseen = append(cloud.Unseen, name+": denied")
 		return nil
 	}
@@ -100,4 +100,17 @@ func list(ctx context.Context, p pagination.Pager, name string, cloud *bpdu.Clou
 		return fmt.Errorf("bpdu/openstack: %s: %w", name, err)
 	}
 	return nil
+}
+
+// cells looks for cells that do not answer: their servers are missing from the
+// list without a sign.
+func cells(ctx context.Context, cloud *bpdu.Cloud, compute *gophercloud.ServiceClient) {
+	err := openstack.NewNova(compute).Services(ctx, func(s novaapi.Service) {
+		if s.Status == novaapi.Unknown {
+			cloud.Unseen = append(cloud.Unseen, fmt.Sprintf("servers of the cell of %q: it does not answer", s.Host))
+		}
+	})
+	if err != nil {
+		cloud.Unseen = append(cloud.Unseen, fmt.Sprintf("servers of cells that do not answer, perhaps: %v", err))
+	}
 }

@@ -17,6 +17,7 @@ type cloud struct {
 	role   string
 	denied string
 	broken bool
+	lost   bool // a cell
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -42,6 +43,7 @@ func newCloud(t *testing.T) *cloud {
 	}
 	mux.HandleFunc("GET /network/v2.0/ports", c.list("ports", t))
 	mux.HandleFunc("GET /compute/v2.1/servers/detail", c.list("servers", t))
+	mux.HandleFunc("GET /compute/v2.1/os-services", c.services)
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	return c
@@ -74,6 +76,17 @@ func (c *cloud) list(name string, t *testing.T) http.HandlerFunc {
 		}
 		fmt.Fprintf(w, `{%q: [%s], "%s_links": [%s]}`, name, all[name][at], name, next)
 	}
+}
+
+// services answers as nova does where a cell is lost
+// (https://docs.openstack.org/api-guide/compute/down_cells.html).
+func (c *cloud) services(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-OpenStack-Nova-API-Version", r.Header.Get("X-OpenStack-Nova-API-Version"))
+	rows := `{"binary": "nova-compute", "host": "node1", "id": "i", "state": "up", "status": "enabled"}`
+	if c.lost {
+		rows += `, {"binary": "nova-compute", "host": "node2", "status": "UNKNOWN"}`
+	}
+	fmt.Fprintf(w, `{"services": [%s]}`, rows)
 }
 
 func (c *cloud) login(t *testing.T) Clients {
@@ -118,5 +131,14 @@ func TestBroken(t *testing.T) {
 	c.broken = true
 	if got, err := Read(t.Context(), c.login(t)); err == nil {
 		t.Errorf("half of the ports, and no error: %+v", got)
+	}
+}
+
+func TestLostCell(t *testing.T) {
+	c := newCloud(t)
+	c.lost = true
+	got, err := Read(t.Context(), c.login(t))
+	if err != nil || len(got.Servers) != 2 || len(got.Unseen) != 1 || !strings.Contains(got.Unseen[0], "node2") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

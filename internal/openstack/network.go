@@ -18,16 +18,22 @@ func (s *Session) Network() (*gophercloud.ServiceClient, error) {
 
 // Networks hands each page of GET /v2.0/networks to each, as it came.
 func Networks(ctx context.Context, c *gophercloud.ServiceClient, each func(page []byte) error) error {
-	return pages(nil, func(q url.Values) (next string, err error) {
+	return List(ctx, c, "networks", nil, each, "networks")
+}
+
+// List hands each page of a list to each, as it came. The list is named in its
+// answers, and path is where to ask for it.
+func List(ctx context.Context, c *gophercloud.ServiceClient, name string, query url.Values, each func(page []byte) error, path ...string) error {
+	return pages(query, func(q url.Values) (next string, err error) {
 		var body []byte
 		_, err = get(ctx, c, q, func(r io.Reader) (err error) {
 			body, err = io.ReadAll(io.LimitReader(r, maxBody))
 			return err
-		}, "networks")
+		}, path...)
 		if err != nil {
 			return "", err
 		}
-		if next, err = nextOf(body, "networks_links"); err != nil {
+		if next, err = nextOf(body, name+"_links"); err != nil {
 			return "", err
 		}
 		return next, each(body)
