@@ -37,11 +37,12 @@ type Cloud struct {
 }
 
 // Start starts a cloud that ends with the test. It holds images, networks and
-// flavors (see Image, Network), and no server.
+// flavors (see Image, Network), and no server. Its lists come in pages of two
+// or three rows.
 func Start(t testing.TB) *Cloud {
 	t.Helper()
 	Need(t)
-	c := &Cloud{Dir: folder(t), Addr: address(t), t: t, services: map[string]*lab.Process{},
+	c := &Cloud{Dir: folder(t), Addr: Address(t), t: t, services: map[string]*lab.Process{},
 		images: map[string]string{}, networks: map[string]string{}, flavors: map[string]string{}}
 	t.Cleanup(c.explain)
 	for _, step := range []struct {
@@ -89,9 +90,10 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// address finds a loopback address that nobody uses, so that two clouds can
-// run beside each other with every service at its usual port.
-func address(t testing.TB) string {
+// Address finds a loopback address that nobody uses, so that two clouds, or a
+// cloud and what stands before it, run beside each other with every service at
+// its usual port.
+func Address(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		addr := fmt.Sprintf("127.%d.%d.%d", 16+rand.IntN(200), rand.IntN(256), 1+rand.IntN(254))
@@ -105,10 +107,8 @@ func address(t testing.TB) string {
 	return ""
 }
 
-// Instances is the instances directory of a compute.
-func (c *Cloud) Instances(host string) string {
-	return filepath.Join(c.Dir, "state", host, "instances")
-}
+// Instances is the instances directory, which all computes share.
+func (c *Cloud) Instances() string { return filepath.Join(c.Dir, "instances") }
 
 // Log is the file that a service logs to, such as "nova-api", "nova-compute-c01"
 // or "cinder-volume".

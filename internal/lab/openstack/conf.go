@@ -43,7 +43,7 @@ func (s setting) Rabbit(cell string) string {
 
 // configure writes every file that the services read.
 func (c *Cloud) configure() error {
-	for _, d := range []string{"conf/nova", "log", "py", "state/fernet", "state/cred", "state/glance/images", "state/glance/staging",
+	for _, d := range []string{"instances", "conf/nova", "log", "py", "state/fernet", "state/cred", "state/glance/images", "state/glance/staging",
 		"state/glance/tasks", "state/nova", "state/neutron", "state/cinder", "state/rabbit"} {
 		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o700); err != nil {
 			return err
@@ -65,9 +65,6 @@ func (c *Cloud) configure() error {
 		return err
 	}
 	for _, host := range Computes {
-		if err := os.MkdirAll(c.Instances(host), 0o755); err != nil {
-			return err
-		}
 		if err := c.render("nova.conf", host+".conf", setting{Cloud: c, Cell: cellOf(host), Host: host}); err != nil {
 			return err
 		}

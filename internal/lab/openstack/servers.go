@@ -3,6 +3,7 @@ package openstack
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -158,4 +159,21 @@ func (c *Cloud) complete(image string) error {
 		}
 	}
 	return c.fill(image)
+}
+
+// Delete deletes a server for good, and waits until it is gone from its host.
+func (c *Cloud) Delete(t testing.TB, id string) {
+	t.Helper()
+	c.Act(t, id, "forceDelete", nil)
+	for end := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
+		if _, err := c.admin.call("GET", "compute/servers/"+id, nil, nil); err != nil {
+			if strings.Contains(err.Error(), "404") {
+				return
+			}
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("server %s is not deleted", id)
+		}
+	}
 }

@@ -31,9 +31,10 @@ class LabDriver(fake.FakeDriver):
         bases = os.path.join(CONF.instances_path, "_base")
         os.makedirs(bases, exist_ok=True)
         base = os.path.join(bases, hashlib.sha1(image.encode()).hexdigest())
+        part = "%s.%s.part" % (base, CONF.host)  # the storage is shared
         if not os.path.exists(base):
-            glance.API().download(context, image, dest_path=base + ".part")
-            os.rename(base + ".part", base)
+            glance.API().download(context, image, dest_path=part)
+            os.rename(part, base)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
                         "-b", base, os.path.join(folder, "disk")], check=True)
 
