@@ -5,10 +5,13 @@ the pass, "instances": rows of the cell's database [{"uuid", "host", "image",
 "state", "ephemerals": [GiB, ...]}, ...]}. What nova logs goes to stdout, and
 after each pass a line PASS and the exit status. Importing nova takes seconds,
 so that it is done once, and each pass runs in a child.
+
+argv: a plugin, whose install() is called first, and a nova.conf; or nothing.
 """
 import eventlet
 eventlet.monkey_patch(os=False)  # as nova-compute does
 
+import importlib
 import json
 import logging
 import os
@@ -18,12 +21,13 @@ import nova.conf
 import nova.config
 
 CONF = nova.conf.CONF
-nova.config.parse_args(["nova-compute"], default_config_files=[],
+nova.config.parse_args(["nova-compute"], default_config_files=sys.argv[2:],
                        configure_db=False, init_rpc=False)
 CONF.set_override("connection", "sqlite://", "database")
 logging.basicConfig(force=True, stream=sys.stdout, level=logging.WARNING,
                     format="%(asctime)s %(levelname)s %(name)s %(message)s")
-logging.getLogger("nova").setLevel(logging.INFO)
+for name in ("nova", "stackmend_nova"):
+    logging.getLogger(name).setLevel(logging.INFO)
 for name in ("sqlalchemy", "oslo_db", "alembic", "stevedore"):
     logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -37,6 +41,10 @@ from nova.db.main import api, models
 from nova.virt.libvirt import imagecache
 
 objects.register_all()
+if sys.argv[1:]:
+    sys.path.insert(0, os.path.dirname(sys.argv[1]))
+    importlib.import_module(
+        os.path.basename(sys.argv[1]).removesuffix(".py")).install()
 ctx = context.get_admin_context()
 
 

@@ -97,11 +97,13 @@ type Manager struct {
 	in io.Writer
 }
 
-// StartManager starts it. It needs nova, and ends with the test.
-func StartManager(t testing.TB) *Manager {
+// StartManager starts it. It needs nova, and ends with the test. A plugin is
+// the path of a Python module whose install is called first, and that of a
+// nova.conf.
+func StartManager(t testing.TB, plugin ...string) *Manager {
 	t.Helper()
 	Need(t)
-	p, in := fed(t, command("-c", cachePy))
+	p, in := fed(t, command(append([]string{"-c", cachePy}, plugin...)...))
 	return &Manager{p, in}
 }
 
