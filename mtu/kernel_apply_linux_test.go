@@ -14,6 +14,8 @@ import (
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/internal/appliertest"
+
+	"github.com/stackmend/stackmend/internal/lab/vlan"
 )
 
 // repair plans to let packets of 1500 bytes through the stack of one host.
@@ -57,7 +59,7 @@ func (s *site) mtus(host string) string {
 // TestKernelIncident reproduces the incident, finds it, repairs it, and sees
 // that a repair nobody confirms is taken back.
 func TestKernelIncident(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	s := newSite(t, 1500, false, 20, 100)
 	s.answers("inst", "10.0.0.1:0")
 	r := Check(&Snapshot{Hosts: s.observe("inst", "cmp", "ctl")})
@@ -99,7 +101,7 @@ func TestKernelIncident(t *testing.T) {
 // TestKernelWatchdog kills a run that waits for the operator, and lets one
 // hang.
 func TestKernelWatchdog(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	for _, c := range []struct {
 		name  string
 		how   string
@@ -131,7 +133,7 @@ func TestKernelWatchdog(t *testing.T) {
 
 // TestKernelGuards sees each guard refuse on real links.
 func TestKernelGuards(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	s := newSite(t, 1504, false, 20, 100)
 	s.answers("inst", "10.0.0.1:0")
 	plan := func(changes ...Change) *stackmend.Plan {
@@ -168,7 +170,7 @@ func TestKernelGuards(t *testing.T) {
 
 // TestKernelTCP shows the hang that large writes hide: single segments.
 func TestKernelTCP(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	s := newSite(t, 1500, false, 20, 100)
 	s.answers("inst", "10.0.0.1:0")
 	var l net.Listener

@@ -8,6 +8,8 @@ import (
 
 	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
+
+	"github.com/stackmend/stackmend/internal/lab/vlan"
 )
 
 // site is the story's stage: an instance on a compute host, a bond of two
@@ -119,7 +121,7 @@ func pathFrom(t testing.TB, paths []Path, host, link string) Path {
 // TestKernelStacks measures what passes every stack with a probe, and
 // compares it with what is predicted from the links alone.
 func TestKernelStacks(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	for _, c := range []struct {
 		name    string
 		mtu     int
@@ -165,7 +167,7 @@ func TestKernelStacks(t *testing.T) {
 // TestKernelTunnels compares the kernel's own MTU of each tunnel with the
 // overhead that this package reckons with.
 func TestKernelTunnels(t *testing.T) {
-	inVLANKernel(t)
+	vlan.Inside(t)
 	l := newLAN(t, "h")
 	l.add("h", &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "dum0"}}, "")
 	l.addr("h", "dum0", "10.9.0.1/24")
