@@ -28,8 +28,8 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 	return err
 }
 
-// recheck returns the table that was found as assumed.
-func (a *Applier) recheck(ctx context.Context, s stackmend.Step) (*Table, error) {
+// recheck returns the host that was found as assumed.
+func (a *Applier) recheck(ctx context.Context, s stackmend.Step) (*Host, error) {
 	taps, err := tapsOf(s)
 	if err != nil {
 		return nil, err
@@ -39,17 +39,20 @@ func (a *Applier) recheck(ctx context.Context, s stackmend.Step) (*Table, error)
 		return nil, err
 	}
 	if h.Table != nil && h.Table.Foreign != "" {
-		return nil, fmt.Errorf("%w: the table netdev %s is not ours: %s", stackmend.ErrRefused, TableName, h.Table.Foreign)
+		return nil, fmt.Errorf("%w: the table %s %s is not ours: %s", stackmend.ErrRefused, h.Family, TableName, h.Table.Foreign)
+	}
+	if s.Target != h.Family.target() {
+		return nil, &stackmend.StaleError{Target: s.Target, Key: "table", Want: s.Target, Got: h.Family.target()}
 	}
 	if err := s.Holds(h.assumes(taps)); err != nil {
 		return nil, err
 	}
 	for _, tap := range taps {
-		if l, ok := h.Link(tap); !ok || !l.IsTap() || l.Master == "ovs-system" { // a plan from a file may say anything
+		if l, ok := h.Link(tap); !ok || !l.IsTap() || l.Master == ovsDatapath { // a plan from a file may say anything
 			return nil, fmt.Errorf("%w: %q is no tap", stackmend.ErrRefused, tap)
 		}
 	}
-	return h.Table, nil
+	return h, nil
 }
 
 // look reads what steps are about.
@@ -58,11 +61,11 @@ func (a *Applier) look(ctx context.Context) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.Kernel.table()
+	family, t, err := a.Kernel.filters()
 	if err != nil {
 		return nil, err
 	}
-	return &Host{Links: links, Table: t}, nil
+	return &Host{Links: links, Family: family, Table: t}, nil
 }
 
 // tapsOf returns the taps that the table has when the step is done.
@@ -70,7 +73,7 @@ func tapsOf(s stackmend.Step) ([]string, error) {
 	switch {
 	case s.Verb != VerbProtect && s.Verb != VerbRemove:
 		return nil, fmt.Errorf("%w: unknown verb %q", stackmend.ErrRefused, s.Verb)
-	case s.Target != "nft netdev "+TableName:
+	case s.Target != FamilyNetdev.target() && s.Target != FamilyBridge.target():
 		return nil, fmt.Errorf("%w: target %q", stackmend.ErrRefused, s.Target)
 	}
 	taps := split(s.Args["taps"])
@@ -97,18 +100,19 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, _ *stackmend.Work) e
 	if err != nil {
 		return err
 	}
-	was, err := a.recheck(ctx, s)
+	h, err := a.recheck(ctx, s)
 	if err != nil {
 		if a.Verify(ctx, s) == nil {
 			return nil // done before
 		}
 		return err
 	}
-	return a.Kernel.replace(was, taps)
+	return a.Kernel.replace(h.Family, h.Table, taps)
 }
 
-// Verify reads the table back from the kernel: each tap has a chain that is
-// bound to its device and has the rules that drop, and there is no other.
+// Verify reads the table back from the kernel: each tap is filtered by the
+// rules that drop, and no other is. Then it sends a BPDU through a filter of
+// the same rules in a namespace of its own and sees that it does not arrive.
 func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 	taps, err := tapsOf(s)
 	if err != nil {
@@ -118,7 +122,13 @@ func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 	if err != nil {
 		return err
 	}
-	return h.Table.is(taps)
+	if err := h.Table.is(taps); err != nil || len(taps) == 0 {
+		return err
+	}
+	if s.Target != h.Family.target() {
+		return fmt.Errorf("bpdu: filters stand in %s, not in %s", h.Family.target(), s.Target)
+	}
+	return prove(h.Family)
 }
 
 // is reports whether the table filters exactly these taps.
@@ -127,9 +137,9 @@ func (t *Table) is(taps []string) error {
 	case t == nil && len(taps) == 0:
 		return nil
 	case t == nil:
-		return fmt.Errorf("%w: there is no table netdev %s", stackmend.ErrNotDone, TableName)
+		return fmt.Errorf("%w: there is no table %s", stackmend.ErrNotDone, TableName)
 	case t.Foreign != "":
-		return fmt.Errorf("%w: the table netdev %s is not ours: %s", stackmend.ErrNotDone, TableName, t.Foreign)
+		return fmt.Errorf("%w: the table %s is not ours: %s", stackmend.ErrNotDone, TableName, t.Foreign)
 	case !slices.Equal(t.names(), taps):
 		return fmt.Errorf("%w: the table filters %q, not %q", stackmend.ErrNotDone, t.names(), taps)
 	}
@@ -160,7 +170,7 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	if err := h.Table.is(taps); err != nil {
 		return fmt.Errorf("%w: the table was changed since: %w", stackmend.ErrRefused, err)
 	}
-	if err := a.Kernel.replace(h.Table, before); err != nil {
+	if err := a.Kernel.replace(h.Family, h.Table, before); err != nil {
 		return err
 	}
 	if h, err = a.look(ctx); err != nil {

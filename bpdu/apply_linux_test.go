@@ -215,6 +215,7 @@ func TestTampered(t *testing.T) {
 	for name, rules := range map[string]string{
 		"rules gone":  "flush chain netdev stackmend_bpdu from_tap1",
 		"rule before": `insert rule netdev stackmend_bpdu from_tap1 accept`,
+		"other field": "flush chain netdev stackmend_bpdu from_tap1; add rule netdev stackmend_bpdu from_tap1 ether saddr @bpdu_groups update @seen { iif . ether saddr counter }; add rule netdev stackmend_bpdu from_tap1 ether daddr @bpdu_groups counter drop",
 		"chain gone":  "delete chain netdev stackmend_bpdu from_tap1",
 	} {
 		r := newRig(t)

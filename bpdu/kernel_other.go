@@ -27,6 +27,7 @@ func (k Kernel) Watch(context.Context, time.Duration) (<-chan struct{}, error) {
 	return nil, errNoKernel
 }
 
-func (k Kernel) table() (*Table, error)                { return nil, errNoKernel }
-func (k Kernel) links(context.Context) ([]Link, error) { return nil, errNoKernel }
-func (k Kernel) replace(*Table, []string) error        { return errNoKernel }
+func (k Kernel) filters() (Family, *Table, error)       { return "", nil, errNoKernel }
+func (k Kernel) links(context.Context) ([]Link, error)  { return nil, errNoKernel }
+func (k Kernel) replace(Family, *Table, []string) error { return errNoKernel }
+func prove(Family) error                                { return errNoKernel }

@@ -21,7 +21,7 @@ func (k Kernel) Observe(ctx context.Context) (*Host, error) {
 	if h.Name, err = os.Hostname(); err != nil {
 		h.Name = "this host"
 	}
-	if h.Table, err = k.table(); err != nil {
+	if h.Family, h.Table, err = k.filters(); err != nil {
 		h.Unseen = append(h.Unseen, fmt.Sprintf("filters: %v", err))
 	} else if h.Others, err = k.others(); err != nil {
 		h.Unseen = append(h.Unseen, fmt.Sprintf("filters of others: %v", err))

@@ -34,6 +34,11 @@ func within(inner *netns.Namespace) *namespace {
 	return n
 }
 
+func (n *namespace) table() (*Table, error) {
+	_, t, err := n.filters()
+	return t, err
+}
+
 func (n *namespace) must(err error) {
 	n.t.Helper()
 	if err != nil {

@@ -61,10 +61,10 @@ func Plan(s *Snapshot, sel Selection, o PlanOptions) (*stackmend.Plan, error) {
 		}
 	}
 	if len(s.Host.Unseen) > 0 {
-		p.Refusals = append(p.Refusals, "the filters of this host could not be read: run as root, or with CAP_NET_ADMIN")
+		p.Refusals = append(p.Refusals, "not all was read of this host: "+strings.Join(s.Host.Unseen, "; "))
 	}
 	if t := s.Host.Table; t != nil && t.Foreign != "" {
-		p.Refusals = append(p.Refusals, fmt.Sprintf("the table netdev %s is not ours: %s; look who made it (nft list table netdev %s)", TableName, t.Foreign, TableName))
+		p.Refusals = append(p.Refusals, fmt.Sprintf("the table %[1]s %[2]s is not ours: %[3]s; look who made it (nft list table %[1]s %[2]s)", s.Host.Family, TableName, t.Foreign))
 	}
 	want := s.choose(p, sel)
 	if len(p.Refusals) == 0 {
@@ -80,12 +80,12 @@ func (s *Snapshot) steps(p *stackmend.Plan, want []string, sel Selection) {
 	if slices.Equal(want, have) && sound {
 		return
 	}
-	step := stackmend.Step{Verb: VerbProtect, Target: "nft netdev " + TableName, Timeout: time.Minute,
+	step := stackmend.Step{Verb: VerbProtect, Target: s.Host.Family.target(), Timeout: time.Minute,
 		Args:    map[string]string{"taps": strings.Join(want, " "), "before": strings.Join(have, " ")},
 		Assumes: s.Host.assumes(want),
 		Cost:    stackmend.Cost{Instances: int64(len(want))},
 		Reason:  fmt.Sprintf("BPDUs that come in by %s are dropped and counted; %d taps before", count(want), len(have)),
-		Undo:    fmt.Sprintf("revert, or remove the table (nft delete table netdev %s); before: %s", TableName, count(have))}
+		Undo:    fmt.Sprintf("revert, or remove the table (nft delete table %s %s); before: %s", s.Host.Family, TableName, count(have))}
 	if len(want) == 0 {
 		step.Verb = VerbRemove
 		step.Reason = "the filters are no longer wanted"

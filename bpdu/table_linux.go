@@ -14,14 +14,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The parts of our table.
+// The sets that our table has in either family.
 const (
 	setGroups   = "bpdu_groups" // the destination addresses that are dropped
 	setSeen     = "seen"        // device and source MAC, with a counter
-	chainPrefix = "from_"
 	seenSize    = 8192
 	seenTimeout = 24 * time.Hour
 )
+
+// A layout is how the filters of a family are written and read back.
+type layout interface {
+	// sets are the names of its sets, sorted.
+	sets() []string
+	// create adds all but the taps to a new table.
+	create(c *nftables.Conn) error
+	// change removes taps, adds taps, and puts right what they share.
+	change(c *nftables.Conn, remove, add []string) error
+	// read reads the taps, or why the table is not ours.
+	read(k Kernel, c *nftables.Conn, t *Table, present map[string]bool) error
+}
+
+var layouts = map[Family]layout{FamilyNetdev: netdevLayout{}, FamilyBridge: bridgeLayout{}}
 
 // socketBuffer holds a transaction of some ten thousand taps, in bytes.
 const socketBuffer = 32 << 20
@@ -45,33 +58,30 @@ func (k Kernel) nft() (*nftables.Conn, error) {
 	return c, nil
 }
 
-func ours() *nftables.Table {
-	return &nftables.Table{Name: TableName, Family: nftables.TableFamilyNetdev}
+func (f Family) number() nftables.TableFamily {
+	if f == FamilyBridge {
+		return nftables.TableFamilyBridge
+	}
+	return nftables.TableFamilyNetdev
 }
+
+func (f Family) table() *nftables.Table { return &nftables.Table{Name: TableName, Family: f.number()} }
 
 // replace makes the filters those of exactly these taps, in one transaction:
 // all or nothing. It fails as a whole if there is a table where none was seen,
 // or none where one was. Filters that were seen in order are left as they are,
 // with their counters. No taps: the table is removed.
-func (k Kernel) replace(was *Table, taps []string) error {
+func (k Kernel) replace(f Family, was *Table, taps []string) error {
+	if len(taps) == 0 && was == nil {
+		return nil
+	}
 	c, err := k.nft()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.CloseLasting() }()
-	switch {
-	case len(taps) == 0 && was == nil:
-		return nil
-	case len(taps) == 0:
-		c.DelTable(ours())
-	case was == nil:
-		c.CreateTable(ours())
-		if err := addSets(c); err != nil {
-			return err
-		}
-		addChains(c, taps)
-	default:
-		change(c, was, taps)
+	if err := f.write(c, was, taps); err != nil {
+		return fmt.Errorf("bpdu: nftables: %w", err)
 	}
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("bpdu: nftables: %w", explain(err))
@@ -79,43 +89,56 @@ func (k Kernel) replace(was *Table, taps []string) error {
 	return nil
 }
 
-// change removes the chains of taps that are not wanted or are faulty, and adds
-// those that are missing.
-func change(c *nftables.Conn, was *Table, taps []string) {
+// write puts together the transaction of replace.
+func (f Family) write(c *nftables.Conn, was *Table, taps []string) error {
+	if len(taps) == 0 {
+		c.DelTable(f.table())
+		return nil
+	}
+	if was == nil {
+		c.CreateTable(f.table())
+		return errors.Join(addSets(c, f), layouts[f].create(c), layouts[f].change(c, nil, taps))
+	}
+	var remove []string
 	fine := map[string]bool{}
-	for _, f := range was.Taps {
-		if slices.Contains(taps, f.Tap) && f.Fault == "" {
-			fine[f.Tap] = true
+	for _, t := range was.Taps {
+		if slices.Contains(taps, t.Tap) && t.Fault == "" {
+			fine[t.Tap] = true
 			continue
 		}
-		c.DelChain(&nftables.Chain{Table: ours(), Name: chainPrefix + f.Tap})
+		remove = append(remove, t.Tap)
 	}
-	addChains(c, slices.DeleteFunc(slices.Clone(taps), func(tap string) bool { return fine[tap] }))
+	add := slices.DeleteFunc(slices.Clone(taps), func(tap string) bool { return fine[tap] })
+	return layouts[f].change(c, remove, add)
 }
 
 // explain names what the kernel's error numbers mean here.
 func explain(err error) error {
 	switch {
-	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("this kernel has no netdev family (CONFIG_NF_TABLES_NETDEV): %w: %w", errors.ErrUnsupported, err)
+	case unsupported(err):
+		return fmt.Errorf("this kernel has no such filters (CONFIG_NF_TABLES, CONFIG_NF_TABLES_NETDEV): %w: %w", errors.ErrUnsupported, err)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("needs CAP_NET_ADMIN: %w: %w", fs.ErrPermission, err)
 	}
 	return err
 }
 
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPROTONOSUPPORT)
+}
+
 // badSet are the addresses; its ID is that of addSets' transaction.
-func badSet() *nftables.Set {
-	return &nftables.Set{Table: ours(), Name: setGroups, ID: 1, KeyType: nftables.TypeEtherAddr, Constant: true}
+func badSet(f Family) *nftables.Set {
+	return &nftables.Set{Table: f.table(), Name: setGroups, ID: 1, KeyType: nftables.TypeEtherAddr, Constant: true}
 }
 
 // seenSet are the sources.
-func seenSet() *nftables.Set {
-	return &nftables.Set{Table: ours(), Name: setSeen, ID: 2, KeyType: nftables.MustConcatSetType(nftables.TypeIFIndex, nftables.TypeEtherAddr),
+func seenSet(f Family) *nftables.Set {
+	return &nftables.Set{Table: f.table(), Name: setSeen, ID: 2, KeyType: nftables.MustConcatSetType(nftables.TypeIFIndex, nftables.TypeEtherAddr),
 		Concatenation: true, Dynamic: true, HasTimeout: true, Timeout: seenTimeout, Size: seenSize}
 }
 
-func addSets(c *nftables.Conn) error {
+func addSets(c *nftables.Conn, f Family) error {
 	var elements []nftables.SetElement
 	for _, g := range groups() {
 		hw, err := net.ParseMAC(g)
@@ -124,20 +147,7 @@ func addSets(c *nftables.Conn) error {
 		}
 		elements = append(elements, nftables.SetElement{Key: hw})
 	}
-	if err := errors.Join(c.AddSet(badSet(), elements), c.AddSet(seenSet(), nil)); err != nil {
-		return fmt.Errorf("bpdu: nftables: %w", err)
-	}
-	return nil
-}
-
-func addChains(c *nftables.Conn, taps []string) {
-	accept := nftables.ChainPolicyAccept
-	for _, tap := range taps {
-		chain := c.AddChain(&nftables.Chain{Name: chainPrefix + tap, Table: ours(), Type: nftables.ChainTypeFilter, Device: tap,
-			Hooknum: nftables.ChainHookIngress, Priority: nftables.ChainPriorityRaw, Policy: &accept})
-		c.AddRule(&nftables.Rule{Table: ours(), Chain: chain, Exprs: countRule(badSet(), seenSet())})
-		c.AddRule(&nftables.Rule{Table: ours(), Chain: chain, Exprs: dropRule(badSet())})
-	}
+	return errors.Join(c.AddSet(badSet(f), elements), c.AddSet(seenSet(f), nil))
 }
 
 // The registers of a rule: the 16 bytes of the first are also the 32-bit
@@ -149,25 +159,25 @@ const (
 )
 
 // isBPDU: ether daddr @bpdu_groups.
-func isBPDU(bad *nftables.Set) []expr.Any {
+func isBPDU(f Family) []expr.Any {
 	return []expr.Any{
 		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseLLHeader, Offset: 0, Len: 6},
-		&expr.Lookup{SourceRegister: reg1, SetName: bad.Name, SetID: bad.ID},
+		&expr.Lookup{SourceRegister: reg1, SetName: setGroups, SetID: badSet(f).ID},
 	}
 }
 
-// countRule: ether daddr @bpdu_groups update @seen { iif . ether saddr counter }.
-// It drops nothing itself: when the set is full, the update ends the rule, and
-// an instance that invents source MACs would get its BPDUs through.
-func countRule(bad, seen *nftables.Set) []expr.Any {
-	return append(isBPDU(bad),
+// countSource: update @seen { iif . ether saddr counter }. Its rule drops nothing
+// itself: when the set is full, the update ends the rule, and an instance that
+// invents source MACs would get its BPDUs through.
+func countSource(f Family) []expr.Any {
+	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyIIF, Register: reg32a},
 		&expr.Payload{DestRegister: reg32b, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6},
-		&expr.Dynset{SrcRegKey: reg32a, SetName: seen.Name, SetID: seen.ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Exprs: []expr.Any{&expr.Counter{}}},
-	)
+		&expr.Dynset{SrcRegKey: reg32a, SetName: setSeen, SetID: seenSet(f).ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Exprs: []expr.Any{&expr.Counter{}}},
+	}
 }
 
-// dropRule: ether daddr @bpdu_groups counter drop.
-func dropRule(bad *nftables.Set) []expr.Any {
-	return append(isBPDU(bad), &expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop})
+// countDrop: counter drop.
+func countDrop() []expr.Any {
+	return []expr.Any{&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop}}
 }

@@ -2,7 +2,7 @@ package bpdu
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -11,36 +11,71 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// table reads our table back, nil if there is none.
-func (k Kernel) table() (*Table, error) {
+// Why a filter of ours does not filter.
+const (
+	gone        = "the device is gone"
+	rulesDiffer = "its rules are not those that were written"
+)
+
+// filters returns the family that filters stand in, and our table, nil if
+// there is none.
+func (k Kernel) filters() (Family, *Table, error) {
 	c, err := k.nft()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	defer func() { _ = c.CloseLasting() }()
-	tables, err := c.ListTablesOfFamily(nftables.TableFamilyNetdev)
-	if err != nil {
-		return nil, explain(err)
+	for _, f := range []Family{FamilyNetdev, FamilyBridge} {
+		tables, err := c.ListTablesOfFamily(f.number())
+		if err != nil && !unsupported(err) {
+			return "", nil, explain(err)
+		}
+		if slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == TableName }) {
+			t, err := k.read(c, f)
+			return f, t, err
+		}
 	}
-	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == TableName }) {
-		return nil, nil
+	f, err := k.family()
+	return f, nil, err
+}
+
+// family returns the best family that this kernel has.
+func (k Kernel) family() (Family, error) {
+	var errs error
+	for _, f := range []Family{FamilyNetdev, FamilyBridge} {
+		err := k.try(f)
+		if err == nil {
+			return f, nil
+		}
+		if !unsupported(err) && !errors.Is(err, unix.ENOENT) { // ENOENT: no chains of that family, in older kernels
+			return "", explain(err)
+		}
+		errs = errors.Join(errs, err)
 	}
-	links, err := k.linkNames()
+	return "", fmt.Errorf("this kernel has neither filters of the netdev family (CONFIG_NF_TABLES_NETDEV) nor of the bridge family: %w: %w", errors.ErrUnsupported, errs)
+}
+
+// read reads our table of a family.
+func (k Kernel) read(c *nftables.Conn, f Family) (*Table, error) {
+	names, err := k.linkNames()
 	if err != nil {
 		return nil, err
 	}
 	t := &Table{}
-	if t.Foreign, err = k.foreign(c); err != nil || t.Foreign != "" {
+	if t.Foreign, err = foreign(c, f); err != nil || t.Foreign != "" {
 		return t, err
 	}
-	if err := k.readTaps(c, t, links); err != nil {
+	present := map[string]bool{}
+	for _, name := range names {
+		present[name] = true
+	}
+	if err := layouts[f].read(k, c, t, present); err != nil {
 		return nil, err
 	}
-	return t, k.readSeen(c, t, links)
+	return t, readSeen(c, f, t, names)
 }
 
 func (k Kernel) linkNames() (map[int]string, error) {
@@ -53,8 +88,8 @@ func (k Kernel) linkNames() (map[int]string, error) {
 }
 
 // foreign says why the table is not one that replace has made.
-func (k Kernel) foreign(c *nftables.Conn) (string, error) {
-	sets, err := c.GetSets(ours())
+func foreign(c *nftables.Conn, f Family) (string, error) {
+	sets, err := c.GetSets(f.table())
 	if err != nil {
 		return "", fmt.Errorf("bpdu: nftables: %w", err)
 	}
@@ -63,10 +98,10 @@ func (k Kernel) foreign(c *nftables.Conn) (string, error) {
 		names = append(names, s.Name)
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, []string{setGroups, setSeen}) {
-		return fmt.Sprintf("it has the sets %q, ours has %q", names, []string{setGroups, setSeen}), nil
+	if ours := layouts[f].sets(); !slices.Equal(names, ours) {
+		return fmt.Sprintf("it has the sets %q, ours has %q", names, ours), nil
 	}
-	elements, err := c.GetSetElements(&nftables.Set{Table: ours(), Name: setGroups})
+	elements, err := c.GetSetElements(badSet(f))
 	if err != nil {
 		return "", fmt.Errorf("bpdu: nftables: %w", err)
 	}
@@ -83,82 +118,41 @@ func (k Kernel) foreign(c *nftables.Conn) (string, error) {
 	return "", nil
 }
 
-// readTaps reads each chain, the device that it is bound to, and its rules.
-func (k Kernel) readTaps(c *nftables.Conn, t *Table, links map[int]string) error {
-	devices, err := k.chainDevices()
-	if err != nil {
-		return err
-	}
-	present := map[string]bool{}
-	for _, name := range links {
-		present[name] = true
-	}
-	for chain, device := range devices {
-		tap, ok := strings.CutPrefix(chain, chainPrefix)
-		if !ok {
-			t.Foreign = fmt.Sprintf("it has a chain %q", chain)
-			return nil
-		}
-		f := TapFilter{Tap: tap}
-		rules, err := c.GetRules(ours(), &nftables.Chain{Name: chain})
-		switch {
-		case err != nil:
-			return fmt.Errorf("bpdu: nftables: %w", err)
-		case device != tap:
-			f.Fault = fmt.Sprintf("its chain is bound to %q", device)
-		case !present[tap]:
-			f.Fault = "the device is gone"
-		default:
-			f.readRules(rules)
-		}
-		t.Taps = append(t.Taps, f)
-	}
-	slices.SortFunc(t.Taps, func(a, b TapFilter) int { return strings.Compare(a.Tap, b.Tap) })
-	return nil
+// same reports whether a rule that was read is the one that was written:
+// which registers and counters it has is the kernel's affair.
+func same(have, want []expr.Any) bool {
+	return slices.EqualFunc(have, want, func(a, b expr.Any) bool { return shape(a) == shape(b) })
 }
 
-// readRules compares the rules with what replace has written.
-func (f *TapFilter) readRules(rules []*nftables.Rule) {
-	if len(rules) != 2 || !shaped(rules[0].Exprs, "payload lookup meta payload dynset") || !shaped(rules[1].Exprs, "payload lookup counter drop") {
-		f.Fault = "its rules are not those that were written"
-		return
-	}
-	counter := rules[1].Exprs[2].(*expr.Counter)
-	f.Packets, f.Bytes = counter.Packets, counter.Bytes
-}
-
-// shaped reports whether a rule is of these expressions.
-func shaped(exprs []expr.Any, want string) bool {
-	var have []string
-	for _, e := range exprs {
-		switch e := e.(type) {
-		case *expr.Payload:
-			have = append(have, "payload")
-		case *expr.Lookup:
-			if e.SetName != setGroups || e.Invert {
-				return false
-			}
-			have = append(have, "lookup")
-		case *expr.Meta:
-			have = append(have, "meta")
-		case *expr.Dynset:
-			have = append(have, "dynset")
-		case *expr.Counter:
-			have = append(have, "counter")
-		case *expr.Verdict:
-			if e.Kind == expr.VerdictDrop {
-				have = append(have, "drop")
-			}
-		default:
-			return false
+// shape is what an expression does, in a word.
+func shape(e expr.Any) string {
+	switch e := e.(type) {
+	case *expr.Payload:
+		return fmt.Sprintf("payload:%d.%d.%d", e.Base, e.Offset, e.Len)
+	case *expr.Lookup:
+		if !e.Invert {
+			return "lookup:" + e.SetName
+		}
+	case *expr.Meta:
+		return fmt.Sprintf("meta:%d", e.Key)
+	case *expr.Dynset:
+		return "dynset:" + e.SetName
+	case *expr.Counter:
+		return "counter"
+	case *expr.Verdict:
+		switch e.Kind {
+		case expr.VerdictDrop:
+			return "drop"
+		case expr.VerdictJump:
+			return "jump:" + e.Chain
 		}
 	}
-	return strings.Join(have, " ") == want
+	return "?"
 }
 
 // readSeen reads the counters by source.
-func (k Kernel) readSeen(c *nftables.Conn, t *Table, links map[int]string) error {
-	elements, err := c.GetSetElements(&nftables.Set{Table: ours(), Name: setSeen})
+func readSeen(c *nftables.Conn, f Family, t *Table, links map[int]string) error {
+	elements, err := c.GetSetElements(seenSet(f))
 	if err != nil {
 		return fmt.Errorf("bpdu: nftables: %w", err)
 	}
@@ -179,63 +173,6 @@ func (k Kernel) readSeen(c *nftables.Conn, t *Table, links map[int]string) error
 	return nil
 }
 
-// chainDevices reads which device each of our chains is bound to. The library
-// does not decode that.
-func (k Kernel) chainDevices() (map[string]string, error) {
-	c, err := k.dial(unix.NETLINK_NETFILTER, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	replies, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETCHAIN, Flags: netlink.Request | netlink.Dump},
-		Data:   []byte{unix.NFPROTO_NETDEV, unix.NFNETLINK_V0, 0, 0},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bpdu: nftables: chains: %w", err)
-	}
-	out := map[string]string{}
-	for _, m := range replies {
-		if len(m.Data) < 4 {
-			continue
-		}
-		table, chain, device, err := decodeChain(m.Data[4:])
-		if err != nil {
-			return nil, err
-		}
-		if table == TableName {
-			out[chain] = device
-		}
-	}
-	return out, nil
-}
-
-func decodeChain(b []byte) (table, chain, device string, err error) {
-	ad, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return "", "", "", fmt.Errorf("bpdu: nftables: chain: %w", err)
-	}
-	ad.ByteOrder = binary.BigEndian
-	for ad.Next() {
-		switch ad.Type() {
-		case unix.NFTA_CHAIN_TABLE:
-			table = ad.String()
-		case unix.NFTA_CHAIN_NAME:
-			chain = ad.String()
-		case unix.NFTA_CHAIN_HOOK:
-			ad.Nested(func(n *netlink.AttributeDecoder) error {
-				for n.Next() {
-					if n.Type() == unix.NFTA_HOOK_DEV {
-						device = n.String()
-					}
-				}
-				return nil
-			})
-		}
-	}
-	return table, chain, device, ad.Err()
-}
-
 // others counts the chains of the tables of others.
 func (k Kernel) others() ([]OtherTable, error) {
 	c, err := k.nft()
@@ -244,19 +181,19 @@ func (k Kernel) others() ([]OtherTable, error) {
 	}
 	defer func() { _ = c.CloseLasting() }()
 	var out []OtherTable
-	for family, name := range map[nftables.TableFamily]string{nftables.TableFamilyNetdev: "netdev", nftables.TableFamilyBridge: "bridge"} {
-		chains, err := c.ListChainsOfTableFamily(family)
-		if err != nil {
+	for _, f := range []Family{FamilyNetdev, FamilyBridge} {
+		chains, err := c.ListChainsOfTableFamily(f.number())
+		if err != nil && !unsupported(err) {
 			return nil, fmt.Errorf("bpdu: nftables: %w", explain(err))
 		}
 		count := map[string]int{}
 		for _, ch := range chains {
-			if ch.Table != nil && !(name == "netdev" && ch.Table.Name == TableName) {
+			if ch.Table != nil && ch.Table.Name != TableName {
 				count[ch.Table.Name]++
 			}
 		}
 		for table, n := range count {
-			out = append(out, OtherTable{name, table, n})
+			out = append(out, OtherTable{string(f), table, n})
 		}
 	}
 	slices.SortFunc(out, func(a, b OtherTable) int { return strings.Compare(a.Family+a.Name, b.Family+b.Name) })

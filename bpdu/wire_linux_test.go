@@ -1,12 +1,11 @@
 package bpdu
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
-
 	"maps"
 	"slices"
-
 	"testing"
 	"time"
 
@@ -138,7 +137,32 @@ func newRig(t testing.TB) *rig {
 	tap2, _ := n.veth("tap2", "inst2")
 	up, _ := n.veth("up0", "wire0")
 	n.bridge("br0", tap1, tap2, up)
-	return &rig{n, n.wire("inst1"), n.wire("inst2"), n.wire("wire0")}
+	r := &rig{n, n.wire("inst1"), n.wire("inst2"), n.wire("wire0")}
+	for _, from := range []*wire{r.inst1, r.inst2} {
+		r.wait("the bridge forwards", func() bool { from.send(warmUp); return r.uplink.hears(warmUp) })
+	}
+	return r
+}
+
+// warmUp is a frame of no name.
+var warmUp = append([]byte("\xff\xff\xff\xff\xff\xff\x02warm\x00\x88\xb5"), make([]byte, 46)...)
+
+// hears reports whether a frame has come in, and takes what came before it.
+func (w *wire) hears(frame []byte) bool {
+	w.t.Helper()
+	buf := make([]byte, 2048)
+	for {
+		n, _, err := unix.Recvfrom(w.fd, buf, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EAGAIN) {
+			return false
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if bytes.Equal(buf[:n], frame) {
+			return true
+		}
+	}
 }
 
 // stp turns the kernel's spanning tree on, and waits until the ports forward.
@@ -175,9 +199,9 @@ func (r *rig) nft(rules string) {
 const bpduGroups = "{ 01:80:c2:00:00:00, 01:80:c2:00:00:08, 01:00:0c:cc:cc:cd }"
 
 // protect filters taps as a plan does.
-func (r *rig) protect(taps ...string) {
-	r.t.Helper()
-	was, err := r.table()
-	r.must(err)
-	r.must(r.replace(was, taps))
+func (n *namespace) protect(taps ...string) {
+	n.t.Helper()
+	family, was, err := n.filters()
+	n.must(err)
+	n.must(n.replace(family, was, taps))
 }
