@@ -1,9 +1,11 @@
 package bpdu
 
 import (
-	"context"
-	"io"
-	"net"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,11 +13,11 @@ import (
 	"github.com/stackmend/stackmend/internal/lab/netns"
 )
 
-// BenchmarkForwarding sends TCP from an instance over its tap and the bridge
-// to the uplink, by turns with and without our filter in one run. What counts
-// is the one beside the other.
+// BenchmarkForwarding measures with iperf3 what an instance gets through its
+// tap and the bridge to the uplink. In one run our filter comes and goes every
+// second; what counts is the seconds with it beside those without.
 func BenchmarkForwarding(b *testing.B) {
-	lab.Need(b, "ip")
+	lab.Need(b, "ip", "nsenter", "iperf3")
 	node := newNamespace(b)
 	instance, network := netns.New(b), netns.New(b)
 	for name, ns := range map[string]*netns.Namespace{"tap1": instance, "up0": network} {
@@ -28,59 +30,70 @@ func BenchmarkForwarding(b *testing.B) {
 		ns.Run("ip", "link", "set", "peer", "up")
 	}
 	node.bridge("br0", node.up("tap1"), node.up("up0"))
-	conn := connect(b, instance, network, "192.0.2.2")
-	const chunk = 64 << 20
-	data := make([]byte, 1<<20)
-	for _, filtered := range []bool{false, true, false, true} {
-		name := "without the filter"
-		table, err := node.table()
-		node.must(err)
-		if filtered {
-			name = "with the filter"
-			node.must(node.replace(table, []string{"tap1"}))
-		} else {
-			node.must(node.replace(table, nil))
+	for b.Loop() {
+		var rates [2][]float64 // without, with
+		for i, r := range iperf(b, instance, network, func(second int) {
+			node.protect([]string{"tap1"}[:second%2]...)
+		}) {
+			rates[i/2%2] = append(rates[i/2%2], r)
 		}
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(chunk)
-			for b.Loop() {
-				for range chunk / len(data) {
-					if _, err := conn.Write(data); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-		})
+		without, with := median(rates[0]), median(rates[1])
+		b.ReportMetric(without/1e9, "Gbit/s-without")
+		b.ReportMetric(with/1e9, "Gbit/s-with")
+		b.ReportMetric(with/without, "x-without")
+		half := len(rates[0]) / 2
+		b.ReportMetric(median(rates[0][half:])/median(rates[0][:half]), "x-noise")
 	}
+	b.ReportMetric(0, "ns/op")
 }
 
-// connect makes a TCP connection from one namespace to a sink in another.
-func connect(b *testing.B, from, to *netns.Namespace, address string) (conn net.Conn) {
+// iperf runs for sixteen seconds and returns the bits per second of each half
+// second. It calls each at the beginning of every second.
+func iperf(b *testing.B, from, to *netns.Namespace, each func(second int)) []float64 {
 	b.Helper()
-	var l net.Listener
-	err := to.In(func() (err error) {
-		l, err = net.Listen("tcp4", net.JoinHostPort(address, "0"))
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
+	const seconds = "16"
+	start := func(n *netns.Namespace, arg ...string) *lab.Process {
+		enter := fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), n.FD)
+		return lab.Start(b, "nsenter", append([]string{enter, "iperf3"}, arg...)...)
 	}
-	b.Cleanup(func() { l.Close() })
-	go func() {
-		if c, err := l.Accept(); err == nil {
-			_, _ = io.Copy(io.Discard, c)
-			c.Close()
+	server := start(to, "--server", "--one-off", "--forceflush")
+	server.Until(b, "listening", func() bool { return strings.Contains(server.Output(), "Server listening") })
+	each(0)
+	client := start(from, "--client", "192.0.2.2", "--time", seconds, "--interval", "0.5", "--json")
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	ended := make(chan error, 1)
+	go func() { ended <- client.Wait() }()
+	for second := 1; ; second++ {
+		select {
+		case <-tick.C:
+			each(second)
+			continue
+		case err := <-ended:
+			if err != nil {
+				b.Fatalf("%v\n%s", err, client.Output())
+			}
 		}
-	}()
-	err = from.In(func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp4", l.Addr().String())
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
+		break
 	}
-	b.Cleanup(func() { conn.Close() })
-	return conn
+	var out struct {
+		Intervals []struct {
+			Sum struct {
+				Rate float64 `json:"bits_per_second"`
+			} `json:"sum"`
+		} `json:"intervals"`
+	}
+	if err := json.Unmarshal([]byte(client.Output()), &out); err != nil || len(out.Intervals) < 30 {
+		b.Fatalf("%v\n%s", err, client.Output())
+	}
+	var rates []float64
+	for _, i := range out.Intervals {
+		rates = append(rates, i.Sum.Rate)
+	}
+	return rates
+}
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return s[len(s)/2]
 }
