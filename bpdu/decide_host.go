@@ -86,7 +86,7 @@ func (s *Snapshot) talkers() []stackmend.Finding {
 	for _, c := range s.Host.Table.Seen {
 		f := s.source(s.Subject+" "+orGone(c.Tap), c.MAC, s.own(c.Tap, c.MAC))
 		f.Message = "counted by the filter: " + f.Message
-		f.Evidence = append(f.Evidence, stackmend.Evidence{Source: "nft netdev " + TableName,
+		f.Evidence = append(f.Evidence, stackmend.Evidence{Source: s.Host.Family.target(),
 			Value: fmt.Sprintf("%d BPDUs dropped from %s at %s, the last %v ago", c.Packets, c.MAC, orGone(c.Tap), c.Idle.Round(1e9))})
 		out = append(out, s.atTap(f, c.Tap))
 	}
@@ -253,9 +253,8 @@ func (s *Snapshot) notApplicable() []stackmend.Finding {
 	if s.Host != nil {
 		for _, l := range s.Host.Links {
 			switch {
-			case l.IsTap() && l.Master == "ovs-system":
-				add(s.Subject+" "+l.Name, "a port of Open vSwitch, which drops BPDUs unless its bridge has other-config:forward-bpdu=true; that is not looked at here",
-					"ovs-vsctl get bridge br-int other_config:forward-bpdu")
+			case l.IsTap() && l.Master == ovsDatapath:
+				out = append(out, s.ovsPort(l))
 			case l.Kind == "macvtap":
 				add(s.Subject+" "+l.Name, "a macvtap: its frames go straight to the device below", "BPDU filter on the physical switch's port")
 			}

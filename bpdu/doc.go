@@ -29,10 +29,20 @@
 //	nft netdev egress of the uplink    stopped; other instances get them
 //	ebtables FORWARD -d BGA            stopped                   pass
 //	multicast flood of the uplink off  stopped                   stopped; touches other multicast
+//	Open vSwitch, action NORMAL        stopped                   stopped
+//	the same, forward-bpdu=true        pass                      pass
+//	the same, a flow that names the
+//	port to send to                    pass                      pass
+//
+// The last three were measured with Open vSwitch 3.1 on Linux 6.1 (the test
+// TestKernelOpenVSwitch). [ReadOVS] tells which bridges have forward-bpdu on;
+// flows are not read.
 //
 // So this package filters at the netdev ingress of each tap, in a table of its
-// own ([TableName]), by the addresses of 802.1D, 802.1ad and PVST+. LACP, LLDP
-// and all else pass. Sources are counted in a set; when an instance invents so
+// own ([TableName]), by the addresses of 802.1D, 802.1ad and PVST+. On a
+// kernel without the netdev family the table is of the bridge family and
+// stands before every bridge; with spanning tree on, the bridge itself then
+// still hears the instance's STP frames. LACP, LLDP and all else pass. Sources are counted in a set; when an instance invents so
 // many that the set is full, its BPDUs are dropped all the same.
 //
 // # Safety
@@ -40,7 +50,9 @@
 // Nothing is changed without an applied plan. A plan is one step: the whole
 // table in one transaction, filters that are in order left as they are. What
 // was assumed (which device a tap is, what the table held) is looked at just
-// before, and the table is read back from the kernel after. The tables of
+// before. After, the table is read back from the kernel, and BPDUs are sent
+// through a filter of the same rules, in a network namespace that is made for
+// it and goes: a step is done only if none arrives. The tables of
 // others are never touched, and one of our name that is not ours is refused.
 // Uplinks, bridges and unknown devices are refused as taps. Removal leaves
 // nothing. An instance is never named with high confidence from a log alone:
@@ -49,16 +61,19 @@
 // # Privileges
 //
 // Logs and JSON: none. Links and Watch: none. Filters: CAP_NET_ADMIN, without
-// it Host.Unseen says so and the status is Unknown. Capture: CAP_NET_RAW.
+// it Host.Unseen says so and the status is Unknown. Applying: CAP_NET_RAW and
+// CAP_SYS_ADMIN too, for the frame that must not arrive; without them the
+// filters are in place and the step is uncertain. Capture: CAP_NET_RAW. ReadOVS:
+// whoever may connect to the database's socket, usually root.
 //
 // # Compatibility
 //
-// Linux with CONFIG_NF_TABLES_NETDEV, measured on 6.18 alone; a kernel without
-// the netdev family answers with an error compatible with
-// errors.ErrUnsupported, and nothing is done. Not covered, and said so by
-// findings: ports of Open vSwitch and OVN (what a filter does there was not
-// measured; Open vSwitch drops BPDUs unless other-config:forward-bpdu is true,
-// see ovs-vswitchd.conf.db(5)), SR-IOV, vDPA and vhost-user ports, macvtap.
+// Linux with CONFIG_NF_TABLES_NETDEV, measured on 6.18, or with nftables'
+// bridge family, measured on 6.1. A kernel with neither answers with an error
+// compatible with errors.ErrUnsupported, and nothing is done. Not covered, and
+// said so by findings: ports of Open vSwitch and OVN (what a filter does there
+// was not measured: no kernel at hand has both), SR-IOV, vDPA and vhost-user
+// ports, macvtap.
 //
 // Log formats: Arista EOS, Cisco IOS and NX-OS, Junos (eswd and l2cpd), Huawei
 // VRP, HPE Aruba AOS-CX, mstpd as of its source, and of Dell OS10 the name of

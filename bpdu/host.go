@@ -11,8 +11,12 @@ import (
 type Host struct {
 	Name  string
 	Links []Link
+	// Family is where filters stand, or would: empty, not known.
+	Family Family
 	// Table is our own table, nil if there is none.
 	Table *Table
+	// OVS is what Open vSwitch says, nil: it was not asked.
+	OVS *OVS
 	// Others are the tables of others in the netdev and bridge families.
 	// What their rules do is not judged.
 	Others []OtherTable

@@ -50,7 +50,7 @@ func (s *Snapshot) selected(p *stackmend.Plan, sel Selection) []string {
 			p.Refusals = append(p.Refusals, fmt.Sprintf("there is no device %q", tap))
 		case !l.IsTap():
 			p.Refusals = append(p.Refusals, fmt.Sprintf("%q is no tap (kind %q, master %q): a filter on an uplink would cut the host off from its own switches", tap, l.Kind, l.Master))
-		case l.Master == "ovs-system":
+		case l.Master == ovsDatapath:
 			p.Refusals = append(p.Refusals, fmt.Sprintf("%q is a port of Open vSwitch: what a filter does there was not measured", tap))
 		default:
 			out = append(out, tap)
@@ -65,7 +65,7 @@ func (s *Snapshot) selected(p *stackmend.Plan, sel Selection) []string {
 		}
 		bridge, ok := s.Host.Link(l.Master)
 		switch {
-		case l.Master == "ovs-system":
+		case l.Master == ovsDatapath:
 			p.Kept = append(p.Kept, stackmend.Kept{Target: l.Name, Reason: "a port of Open vSwitch: what a filter does there was not measured"})
 		case !ok || bridge.Kind != "bridge" || len(s.Host.reach(bridge)) == 0:
 			p.Kept = append(p.Kept, stackmend.Kept{Target: l.Name, Reason: "in no bridge with an uplink"})

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -165,7 +168,25 @@ func (s *settings) readHost(ctx context.Context) (err error) {
 		return err
 	}
 	s.snapshot.Subject = s.snapshot.Host.Name
+	s.readOVS(ctx)
 	return nil
+}
+
+// readOVS asks Open vSwitch, where there is one.
+func (s *settings) readOVS(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", bpdu.OVSSocket)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		defer c.Close()
+		s.snapshot.Host.OVS, err = bpdu.ReadOVS(ctx, c)
+	}
+	if err != nil {
+		s.snapshot.Unseen = append(s.snapshot.Unseen, fmt.Sprintf("Open vSwitch's database: %v", err))
+	}
 }
 
 func (s *settings) listen(ctx context.Context) (err error) {
