@@ -230,6 +230,14 @@ func TestTampered(t *testing.T) {
 		}
 	}
 	r := newRig(t)
+	p := r.apply(Selection{All: true})
+	listed := r.Run("nft", "list", "ruleset")
+	r.nft("flush ruleset")
+	r.nft(listed) // as a host does that keeps its rules over a reboot
+	if err := NewApplier(r.Kernel).Verify(t.Context(), p.Steps[0]); err != nil {
+		t.Errorf("listed and loaded by nft: %v\n%s", err, listed)
+	}
+	r.nft("flush ruleset")
 	r.nft("table netdev stackmend_bpdu { set mine { type ether_addr; }; }")
 	if p := r.plan(Selection{All: true}); len(p.Refusals) != 1 || len(p.Steps) != 0 {
 		t.Errorf("somebody else's table of our name: %q", p.Refusals)

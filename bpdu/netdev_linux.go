@@ -81,8 +81,11 @@ func (f *TapFilter) readRules(rules []*nftables.Rule) {
 		f.Fault = rulesDiffer
 		return
 	}
-	counter := rules[1].Exprs[2].(*expr.Counter)
-	f.Packets, f.Bytes = counter.Packets, counter.Bytes
+	for _, e := range rules[1].Exprs {
+		if counter, ok := e.(*expr.Counter); ok {
+			f.Packets, f.Bytes = counter.Packets, counter.Bytes
+		}
+	}
 }
 
 // chainDevices reads which device each of our chains is bound to. The library

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -158,12 +159,21 @@ const (
 	reg32b = 9
 )
 
-// isBPDU: ether daddr @bpdu_groups.
+// isBPDU: ether daddr @bpdu_groups. In the netdev family nft asks first
+// whether the device has Ethernet addresses; without that it could not load
+// again what it lists.
 func isBPDU(f Family) []expr.Any {
-	return []expr.Any{
+	var ether []expr.Any
+	if f == FamilyNetdev {
+		ether = []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyIIFTYPE, Register: reg1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: binaryutil.NativeEndian.PutUint16(unix.ARPHRD_ETHER)},
+		}
+	}
+	return append(ether,
 		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseLLHeader, Offset: 0, Len: 6},
 		&expr.Lookup{SourceRegister: reg1, SetName: setGroups, SetID: badSet(f).ID},
-	}
+	)
 }
 
 // countSource: update @seen { iif . ether saddr counter }. Its rule drops nothing

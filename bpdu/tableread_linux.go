@@ -135,6 +135,8 @@ func shape(e expr.Any) string {
 		}
 	case *expr.Meta:
 		return fmt.Sprintf("meta:%d", e.Key)
+	case *expr.Cmp:
+		return fmt.Sprintf("cmp:%d.%x", e.Op, e.Data)
 	case *expr.Dynset:
 		return "dynset:" + e.SetName
 	case *expr.Counter:
