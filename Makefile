@@ -34,7 +34,7 @@ demo:
 
 # Each benchmark runs beside its yardstick; the ratio is what counts.
 BENCH_imagecache := -bench . -benchtime 5x ./imagecache
-BENCH_mtu        := -bench . -benchtime 5x ./mtu
+BENCH_mtu        := -bench . -benchtime 5x ./mtu ./examples/mtu
 BENCH_bpdu       := -bench . -benchtime 1x ./bpdu
 BENCH_ceph       := -bench . -benchtime 1x ./ceph
 BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stackmend/stackmend/internal/lab"
 )
@@ -58,24 +59,21 @@ func mixed(b *testing.B) (path string, size int64, events int) {
 func BenchmarkReadLog(b *testing.B) {
 	lab.Need(b, "grep")
 	path, size, events := mixed(b)
-	b.Run("ReadLogFiles", func(b *testing.B) {
-		b.SetBytes(size)
-		b.ReportAllocs()
-		for b.Loop() {
-			log, err := ReadLogFiles(context.Background(), os.DirFS(filepath.Dir(path)), filepath.Base(path), readAt)
-			if err != nil || len(log.Events) < events {
-				b.Fatal(len(log.Events), events, err)
-			}
+	t := lab.Alternate(b, func() {
+		cmd := exec.Command("grep", "-c", "BPDU", path)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		if out, err := cmd.Output(); err != nil {
+			b.Fatal(string(out), err)
+		}
+	}, func() {
+		log, err := ReadLogFiles(context.Background(), os.DirFS(filepath.Dir(path)), filepath.Base(path), readAt)
+		if err != nil || len(log.Events) < events {
+			b.Fatal(len(log.Events), events, err)
 		}
 	})
-	b.Run("grep -c", func(b *testing.B) {
-		b.SetBytes(size)
-		for b.Loop() {
-			cmd := exec.Command("grep", "-c", "BPDU", path)
-			cmd.Env = append(os.Environ(), "LC_ALL=C")
-			if out, err := cmd.Output(); err != nil {
-				b.Fatal(string(out), err)
-			}
-		}
-	})
+	speed := func(d time.Duration) float64 { return float64(size) / 1e9 / d.Seconds() }
+	b.ReportMetric(speed(t[0]), "GB/s-grep")
+	b.ReportMetric(speed(t[1]), "GB/s")
+	b.ReportMetric(speed(t[1])/speed(t[0]), "x-grep")
+	b.ReportMetric(0, "ns/op")
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -102,7 +101,7 @@ func BenchmarkHeaders(b *testing.B) {
 			f.Close()
 		}
 	}
-	t := alternate(b, bare, ours)
+	t := lab.Alternate(b, bare, ours)
 	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(len(disks)) }
 	b.ReportMetric(per(t[0]), "ns/bare-loop")
 	b.ReportMetric(per(t[1]), "ns/header")
@@ -118,29 +117,6 @@ func BenchmarkHeaders(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// alternate runs the functions in turns, so that a noisy machine is noisy for
-// all of them, and returns the median of each.
-func alternate(b *testing.B, fs ...func()) []time.Duration {
-	b.Helper()
-	times := make([][]time.Duration, len(fs))
-	for _, f := range fs {
-		f() // warm
-	}
-	for b.Loop() {
-		for i, f := range fs {
-			start := time.Now()
-			f()
-			times[i] = append(times[i], time.Since(start))
-		}
-	}
-	out := make([]time.Duration, len(fs))
-	for i, ts := range times {
-		slices.Sort(ts)
-		out[i] = ts[len(ts)/2]
-	}
-	return out
-}
-
 // BenchmarkObserve reads 20,000 instance directories, beside the find that
 // stats the same files.
 func BenchmarkObserve(b *testing.B) {
@@ -154,7 +130,7 @@ func BenchmarkObserve(b *testing.B) {
 			b.Fatal(len(s.Images), s.Problems)
 		}
 	}
-	t := alternate(b, find, observe)
+	t := lab.Alternate(b, find, observe)
 	b.ReportMetric(float64(t[0].Milliseconds()), "ms/find")
 	b.ReportMetric(float64(t[1].Milliseconds()), "ms/observe")
 	b.ReportMetric(float64(t[1])/float64(t[0]), "x-find")

@@ -27,16 +27,15 @@ func BenchmarkObserve(b *testing.B) {
 		}
 		return nil
 	})
-	b.Run("ip -d -j link", func(b *testing.B) {
-		for b.Loop() {
-			l.in("h", func() error { return exec.Command("ip", "-d", "-j", "link").Run() })
+	t := lab.Alternate(b, func() {
+		l.in("h", func() error { return exec.Command("ip", "-d", "-j", "link").Run() })
+	}, func() {
+		if h, err := Observe(context.Background(), l.ns["h"]); err != nil || len(h[0].Links) != 2*pairs+1 {
+			b.Fatal(err)
 		}
 	})
-	b.Run("Observe", func(b *testing.B) {
-		for b.Loop() {
-			if h, err := Observe(context.Background(), l.ns["h"]); err != nil || len(h[0].Links) != 2*pairs+1 {
-				b.Fatal(err)
-			}
-		}
-	})
+	b.ReportMetric(float64(t[0].Microseconds())/1e3, "ms/ip")
+	b.ReportMetric(float64(t[1].Microseconds())/1e3, "ms/observe")
+	b.ReportMetric(float64(t[1])/float64(t[0]), "x-ip")
+	b.ReportMetric(0, "ns/op")
 }

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
+
+	"github.com/stackmend/stackmend/internal/lab"
 )
 
 // bigHost is a compute host of the kind that has n links: a bond, VLANs on it
@@ -49,21 +53,47 @@ func BenchmarkTenThousandLinks(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("read", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := ReadLinks(bytes.NewReader(text), "h", "bench"); err != nil {
+	snapshot := &Snapshot{Hosts: []Host{h}}
+	t := lab.Alternate(b, func() {
+		if _, err := ReadLinks(bytes.NewReader(text), "h", "bench"); err != nil {
+			b.Fatal(err)
+		}
+	}, func() {
+		if r := Check(snapshot); len(r.Findings) != 1 {
+			b.Fatal(codes(r))
+		}
+	})
+	b.ReportMetric(float64(t[0].Microseconds())/1e3, "ms/read")
+	b.ReportMetric(float64(t[1].Microseconds())/1e3, "ms/judge")
+	b.ReportMetric(float64(t[1])/float64(t[0]), "x-read")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkProbe searches 68 to 9216 for limits that nobody tells: what counts
+// is the packets and the rounds, of which each is a round trip or, where a
+// packet vanishes, the wait for it.
+func BenchmarkProbe(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var packets, rounds, most, longest int
+	for b.Loop() {
+		path := &simulated{rng: rng, limit: 68 + rng.IntN(9216-68)}
+		s, err := newSearch(path, ProbeOptions{Timeout: 20 * time.Millisecond})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for sizes := s.first(); len(sizes) > 0; sizes = s.next() {
+			if err := s.round(b.Context(), sizes); err != nil {
 				b.Fatal(err)
 			}
 		}
-	})
-	b.Run("judge", func(b *testing.B) {
-		b.ReportAllocs()
-		s := &Snapshot{Hosts: []Host{h}}
-		for b.Loop() {
-			if r := Check(s); len(r.Findings) != 1 {
-				b.Fatal(codes(r))
-			}
+		if r := s.report(); r.Verdict != BlackHole || r.Largest != path.limit {
+			b.Fatalf("limit %d: %+v", path.limit, r)
 		}
-	})
+		packets, rounds = packets+path.sent, rounds+s.rounds
+		most, longest = max(most, path.sent), max(longest, s.rounds)
+	}
+	b.ReportMetric(float64(packets)/float64(b.N), "packets")
+	b.ReportMetric(float64(most), "packets-at-most")
+	b.ReportMetric(float64(rounds)/float64(b.N), "rounds")
+	b.ReportMetric(float64(longest), "rounds-at-most")
 }
