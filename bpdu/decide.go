@@ -74,6 +74,10 @@ func (i Incident) finding() stackmend.Finding {
 		text += "; times: " + i.Doubt
 		f.Confidence = stackmend.Medium
 	}
+	if i.Vendor == DellOS {
+		text += "; how Dell OS10 writes such lines could not be verified: the port may be another"
+		f.Confidence = stackmend.Low
+	}
 	f.Message = text
 	for _, e := range i.Events {
 		f.Evidence = append(f.Evidence, stackmend.Evidence{Source: e.Source, Value: e.Text, At: e.Time})

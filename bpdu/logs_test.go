@@ -195,6 +195,16 @@ func TestGreatLog(t *testing.T) {
 	}
 }
 
+// A vendor whose format could not be verified says so.
+func TestUnverifiedFormat(t *testing.T) {
+	for vendor, want := range map[Vendor]bool{DellOS: true, Arista: false} {
+		f := Incident{Vendor: vendor, Port: "x1", Times: 1}.finding()
+		if got := strings.Contains(f.Message, "could not be verified") && f.Confidence == stackmend.Low; got != want {
+			t.Errorf("%s: %+v", vendor, f)
+		}
+	}
+}
+
 // A port that comes up and is disabled again at once is one incident.
 func TestFlapping(t *testing.T) {
 	var text strings.Builder
