@@ -15,7 +15,8 @@ type Applier struct {
 }
 
 // NewApplier returns an Applier for the kernel. It needs CAP_NET_ADMIN, and
-// CAP_NET_RAW and CAP_SYS_ADMIN for the frame by which Verify proves. Two runs on one host must not work at once: give both the same Options.Lock.
+// CAP_NET_RAW and CAP_SYS_ADMIN for the frame by which Verify proves. Two runs
+// on one host must not work at once: give both the same Options.Lock.
 func NewApplier(k Kernel) *Applier { return &Applier{k} }
 
 // Guards returns none beyond what a step assumes: all that can be wrong is
