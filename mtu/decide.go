@@ -55,13 +55,13 @@ func (j *judge) subject() string {
 }
 
 func (j *judge) run() {
+	for _, u := range j.s.Unseen {
+		j.unseen("snapshot", u)
+	}
 	if len(j.s.Hosts)+len(j.s.Networks)+len(j.s.Captures)+len(j.s.Probes) == 0 {
 		j.add(stackmend.Finding{Code: CodeNothingObserved, Status: stackmend.Unknown, Subject: "snapshot",
 			Message: "there are no links, networks, captures or probes to judge"})
 		return
-	}
-	for _, u := range j.s.Unseen {
-		j.unseen("snapshot", u)
 	}
 	j.readHosts()
 	for i := range j.s.Hosts {

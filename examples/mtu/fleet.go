@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"strconv"
 
@@ -33,12 +35,16 @@ func (t *tool) checkEach(ctx context.Context) (stackmend.Result, error) {
 		if err := ctx.Err(); err != nil {
 			return all, err
 		}
-		h, err := t.readFile(arg)
-		if err != nil {
-			return all, err
-		}
 		s := t.snapshot
-		s.Hosts = []mtu.Host{h}
+		h, err := t.readFile(arg)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return all, err // mistyped
+		case err != nil: // one damaged file among a thousand: the others are judged
+			s.Unseen = append(slices.Clone(s.Unseen), err.Error())
+		default:
+			s.Hosts = []mtu.Host{h}
+		}
 		r := mtu.Check(&s)
 		statuses = append(statuses, r.Status)
 		for _, f := range r.Findings {

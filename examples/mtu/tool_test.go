@@ -33,7 +33,7 @@ func incident(which string) []string {
 	return append(out, "-features", "cmp="+captures+which+"-cmp.ethtool-k-e0.txt", "-wire", "cmp/e0=ctl/e0", "-wire", "cmp/e1=ctl/e1")
 }
 
-// TestIssue8 is the incident at the command line.
+// TestIncident is the incident at the command line.
 func TestIssue8(t *testing.T) {
 	dir := t.TempDir()
 	conf, picture := filepath.Join(dir, "nova.conf"), filepath.Join(dir, "stack.svg")
@@ -99,5 +99,12 @@ func TestManyHosts(t *testing.T) {
 	status, out, errs := run(t, args...)
 	if status != 2 || !strings.Contains(out, "stacked-vlan c33/vlan100") || strings.Count(out, "stacked-vlan") != 1 || !strings.Contains(out, "40 hosts") {
 		t.Errorf("%d %s\n%s", status, errs, out)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.json")
+	if err := os.WriteFile(cut, []byte(`[{"ifindex":1,"ifname":"lo","flags":[`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, _ := run(t, append(args, "-links", cut)...); status != 2 || !strings.Contains(out, "stacked-vlan c33/vlan100") || !strings.Contains(out, "cut.json: link 1") {
+		t.Errorf("one file is cut: %d\n%s", status, out)
 	}
 }
