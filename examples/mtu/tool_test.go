@@ -34,7 +34,7 @@ func incident(which string) []string {
 }
 
 // TestIncident is the incident at the command line.
-func TestIssue8(t *testing.T) {
+func TestIncident(t *testing.T) {
 	dir := t.TempDir()
 	conf, picture := filepath.Join(dir, "nova.conf"), filepath.Join(dir, "stack.svg")
 	if err := os.WriteFile(conf, []byte("[DEFAULT]\nvlan_interface = vlan20\n"), 0o600); err != nil {
