@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stackmend/stackmend"
@@ -30,7 +29,7 @@ const none = 1<<31 - 1
 // PGs lists the placement groups of an OSD.
 func PGs(ctx context.Context, to ceph.Commander, osd int) ([]PG, error) {
 	var raw json.RawMessage
-	c := ceph.Command{To: ceph.Target{Kind: ceph.KindMgr}, Prefix: "pg ls-by-osd", Args: []ceph.Arg{{Name: "osd", Value: strconv.Itoa(osd)}}}
+	c := ceph.Command{To: ceph.Target{Kind: ceph.KindMgr}, Prefix: "pg ls-by-osd", Args: []ceph.Arg{{Name: "osd", Value: osd}}}
 	if err := ask(ctx, to, c, &raw); err != nil {
 		return nil, err
 	}
