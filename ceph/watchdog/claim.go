@@ -14,6 +14,7 @@ import (
 type Claim struct {
 	Key  string `json:"-"`
 	Host string `json:"host"`
+	By   string `json:"by"`  // the process: two on one host would not see each other
 	Seq  uint64 `json:"seq"` // grows with each write: who does not move is dead
 	// Entering is the OSD that this host restarts, or wants to and is asking
 	// whether it may.

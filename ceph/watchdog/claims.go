@@ -30,7 +30,9 @@ import (
 //
 // A claim is renewed while it is held. A holder that dies is passed over once
 // its claim has not moved for a lease on the clock of who looks; no clocks are
-// compared. A holder that cannot renew gives up after half a lease, and
+// compared. What a process of this host left is taken over at once: let there
+// be one on a host, by a lock of its own (stackmend.FileLock); two would take
+// each other's claims away, and then neither restarts. A holder that cannot renew gives up after half a lease, and
 // Confirm looks again right before anything is stopped.
 type Claims struct {
 	to     ceph.Commander
@@ -70,8 +72,8 @@ func NewClaims(to ceph.Commander, host string, o ClaimOptions) (*Claims, error) 
 	if o.Lease <= 0 {
 		o.Lease = 20 * time.Second
 	}
-	return &Claims{to: to, prefix: o.Prefix, key: o.Prefix + host + "." + rand.Text()[:8], lease: o.Lease,
-		mine: Claim{Host: host}, seen: map[string]sighting{}}, nil
+	return &Claims{to: to, prefix: o.Prefix, key: o.Prefix + host, lease: o.Lease,
+		mine: Claim{Host: host, By: rand.Text()}, seen: map[string]sighting{}}, nil
 }
 
 // Publish tells the others what this host's OSDs will need.
@@ -121,7 +123,8 @@ func (c *Claims) Others(ctx context.Context) ([]Claim, error) {
 	return c.read(ctx)
 }
 
-func (c *Claims) read(ctx context.Context) ([]Claim, error) {
+// dump reads all claims, as they stand in the store.
+func (c *Claims) dump(ctx context.Context) ([]Claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.lease/2)
 	defer cancel()
 	b, err := ceph.Ask(ctx, c.to, ceph.Command{To: ceph.Target{Kind: ceph.KindMon}, Prefix: "config-key dump",
@@ -129,7 +132,11 @@ func (c *Claims) read(ctx context.Context) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := parseClaims(b, c.prefix)
+	return parseClaims(b, c.prefix)
+}
+
+func (c *Claims) read(ctx context.Context) ([]Claim, error) {
+	all, err := c.dump(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +147,7 @@ func (c *Claims) read(ctx context.Context) ([]Claim, error) {
 		}
 		return c.sight(all), nil
 	}
-	if got := all[i]; got.unread || got.Seq != c.mine.Seq || !sameOSD(got.Entering, c.mine.Entering) {
+	if got := all[i]; got.unread || got.By != c.mine.By || got.Seq != c.mine.Seq || !sameOSD(got.Entering, c.mine.Entering) {
 		return nil, fmt.Errorf("%w: the claim %s was changed by somebody else", stackmend.ErrLocked, c.key)
 	}
 	return c.sight(slices.Delete(all, i, i+1)), nil
@@ -175,6 +182,9 @@ func (c *Claims) sight(claims []Claim) []Claim {
 func (c *Claims) Enter(ctx context.Context, osd int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.mine.Entering != nil && *c.mine.Entering == osd {
+		return c.confirm(ctx)
+	}
 	if c.mine.Entering != nil {
 		return &stackmend.LockError{Holder: fmt.Sprintf("this host, for osd.%d", *c.mine.Entering)}
 	}
@@ -275,10 +285,23 @@ func (c *Claims) Confirm(ctx context.Context, osd int) error {
 	if c.mine.Entering == nil || *c.mine.Entering != osd {
 		return fmt.Errorf("%w: the claim for osd.%d is not held", stackmend.ErrLocked, osd)
 	}
+	return c.confirm(ctx)
+}
+
+func (c *Claims) confirm(ctx context.Context) error {
 	if _, err := c.read(ctx); err != nil {
 		return err
 	}
 	return c.fresh()
+}
+
+// Free reads whether this host's key says that nothing is being restarted.
+func (c *Claims) Free(ctx context.Context) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, err := c.dump(ctx)
+	i := slices.IndexFunc(all, func(o Claim) bool { return o.Key == c.key })
+	return err == nil && (i < 0 || !all[i].entering()), err
 }
 
 // Leave gives the claim back.
@@ -292,35 +315,26 @@ func (c *Claims) Leave(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mine.Entering == nil {
+	if c.mine.Entering == nil && c.written {
 		return nil
 	}
-	return c.takeBack(ctx)
+	return c.takeBack(ctx) // a process that was killed may have left one
 }
 
 // Close gives the claim back and removes its key.
 func (c *Claims) Close(ctx context.Context) error {
+	c.mu.Lock()
+	written := c.written
+	c.mu.Unlock()
+	if !written {
+		return nil
+	}
 	err := c.Leave(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.written {
-		return err
-	}
 	c.written = false
 	if rm := c.do(ctx, "config-key rm", ceph.Arg{Name: "key", Value: c.key}); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 		err = errors.Join(err, rm)
 	}
 	return err
-}
-
-// Sweep removes the dead claims of this host: those of watchdogs that were
-// killed.
-func (c *Claims) Sweep(ctx context.Context, claims []Claim) error {
-	var errs []error
-	for _, o := range claims {
-		if o.dead && o.Host == c.mine.Host {
-			errs = append(errs, c.do(ctx, "config-key rm", ceph.Arg{Name: "key", Value: o.Key}))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -4,10 +4,19 @@
 // took them, the kill corrupted the store of three, and every kill made the
 // storm worse.
 //
-// A [Sampler] reads the memory of this host's OSDs, a [Tracker] says how long
-// it is until each meets a limit, [Judge] what is to be done, [Schedule] whose
-// turn it is in the whole cluster, and [Claims] keep two hosts from going at
-// the same time. They make no change.
+// Start with a [Watch], which does all of it:
+//
+//	sampler, err := watchdog.NewSampler(watchdog.SamplerOptions{})
+//	claims, err := watchdog.NewClaims(cluster, host, watchdog.ClaimOptions{})
+//	applier, err := watchdog.NewApplier(watchdog.Site{Cluster: cluster, Supervisor: supervisor.Systemd{}, Claims: claims})
+//	w := &watchdog.Watch{Sampler: sampler, Applier: applier} // its zero Run changes nothing
+//	err = w.Loop(ctx)
+//
+// Its parts: a [Sampler] reads the memory of this host's OSDs, a [Tracker] says
+// how long it is until each meets a limit, [Judge] what is to be done,
+// [Schedule] whose turn it is in the whole cluster, [Check] tells it as
+// findings, [RestartPlan] and [ReleasePlan] say what would be changed, and an
+// [Applier] does it.
 //
 // # Time to the limit
 //
@@ -20,19 +29,52 @@
 // that several share, the one that grows fastest goes first; where most of the
 // growth is not the OSDs' nothing is restarted.
 //
-// TestSimulation plays thousands of traces against fixed thresholds; `go test
-// -run TestSimulation -v ./ceph/watchdog` prints the table.
+// An OSD is due when the time that its stops were measured to take, and a
+// margin, no longer fit. Because one OSD has to wait until the other is back,
+// marks are staggered: the first of k goes at a headroom of its stop and k - 1
+// cycles ([Schedule]). TestSimulation plays thousands of traces against fixed
+// thresholds; `go test -run TestSimulation -v ./ceph/watchdog` prints the table.
+//
+// # Safety
+//
+// The stop is SIGTERM, never SIGKILL, to the very process that was seen, by a
+// descriptor of it; nothing is started for it and no supervisor's patience
+// ends it ([Site.Supervised] goes through the supervisor instead). It is
+// preceded by the claim, which is read back last, and by what the cluster says:
+// flags, manager, margin, ok-to-stop, OSDs that are down. No answer is no. An
+// OSD whose stop was begun is brought back whatever else fails, and a restart
+// after which the memory is back at once is not repeated for [Policy.Hold].
+//
+// When the cluster cannot afford the restart and the kill is near,
+// [Policy.LastResort] decides. Its zero value leaves it to the kernel, and the
+// refusal says what that trades. Flags that an operator set, monitors that do
+// not answer and a claim that another has are never overridden.
+//
+// noout is not set: a restart takes seconds, and an OSD that does not come back
+// should be replaced.
 //
 // # Claims
 //
-// [Claims] stand in the monitors' config-key store. They need `mon 'allow r,
-// allow command "config-key set", allow command "config-key rm", allow command
-// "config-key dump"'`. What they do not exclude: a watchdog that is frozen
-// between its last look at its claim and SIGTERM, for longer than half a lease.
+// [Claims] stand in the monitors' config-key store. What they do not exclude: a
+// watchdog that is frozen between its last look at its claim and SIGTERM, for
+// longer than half a lease; ok-to-stop is then the second fence. A holder that
+// died with its OSD stopped leaves it down until its supervisor or the next
+// watchdog of that host starts it; the others see it down and refuse.
+//
+// # Privileges
+//
+// Root, or the user of the OSDs. In the cluster: `mon 'allow r, allow command
+// "config-key set", allow command "config-key rm", allow command "config-key
+// dump"' mgr 'allow r'`. The OSDs are asked by their admin sockets
+// ([ceph.Local]).
 //
 // # Compatibility
 //
-// Sampling needs Linux; elsewhere it is [errors.ErrUnsupported]. What an old
-// kernel lacks is told by [Sampler.Lacks]. Version 1 of control groups is
-// tested with real limits, version 2 from files alone.
+// Sampling and stopping need Linux; elsewhere they are [errors.ErrUnsupported].
+// What an old kernel lacks is told by [Sampler.Lacks] and lowers the confidence.
+// Tested against 16.2.15 with limits of control groups of version 1; version 2
+// is read from files alone, systemd, docker and podman are not tested with real
+// ones (see [github.com/stackmend/stackmend/ceph/supervisor]), and a host that
+// is out of memory as a whole was not provoked. Debian's OSD has no tcmalloc,
+// so that `heap release` was only seen to be refused.
 package watchdog
