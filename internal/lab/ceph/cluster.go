@@ -21,6 +21,9 @@ const OSDs = 3
 type Cluster struct {
 	Dir, Conf, FSID string
 	Admin           string // keyring of client.admin
+	// Furnish, if set, changes the command by which a daemon is started from
+	// then on: its environment, what stands before it.
+	Furnish func(name string, cmd *exec.Cmd)
 
 	addr    string
 	mu      sync.Mutex

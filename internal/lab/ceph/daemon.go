@@ -29,6 +29,9 @@ func (c *Cluster) start(name string) error {
 	defer out.Close()
 	cmd := exec.Command("ceph-"+kind, "-f", "-i", id, "-c", c.Conf)
 	cmd.Stdout, cmd.Stderr = out, out
+	if c.Furnish != nil {
+		c.Furnish(name, cmd)
+	}
 	bindLife(cmd)
 	d := &daemon{cmd: cmd, done: make(chan struct{})}
 	if err := d.launch(); err != nil {
