@@ -37,6 +37,7 @@ BENCH_imagecache := -bench . -benchtime 5x ./imagecache
 BENCH_mtu        := -bench . -benchtime 5x ./mtu ./examples/mtu
 BENCH_bpdu       := -bench . -benchtime 1x ./bpdu
 BENCH_ceph       := -bench . -benchtime 1x ./ceph
+BENCH_watchdog   := -bench . ./ceph/watchdog
 BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog
 BENCH_dbarchive  := -bench . -benchtime 1x -timeout 60m ./dbarchive
 BENCH_logtail    := -bench . ./internal/logtail
