@@ -35,7 +35,7 @@ func eventLine(e stackmend.Event) eventJSON {
 }
 
 // onEvent writes events to -events, and progress to a terminal.
-func (s *session) onEvent(close *closers) (func(stackmend.Event), error) {
+func (s *session) onEvent(p *stackmend.Plan, close *closers) (func(stackmend.Event), error) {
 	var file io.Writer = io.Discard
 	if s.flags.Events != "" {
 		f, err := os.OpenFile(s.flags.Events, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -46,25 +46,25 @@ func (s *session) onEvent(close *closers) (func(stackmend.Event), error) {
 		file = f
 	}
 	lines := json.NewEncoder(file)
-	terminal := isTerminal(s.std.Err)
+	terminal, sp := isTerminal(s.std.Err), newSpeed(p)
 	return func(e stackmend.Event) {
 		_ = lines.Encode(eventLine(e))
 		if terminal {
-			progress(s.std.Err, e)
+			progress(s.std.Err, e, sp.text(e))
 		}
 	}, nil
 }
 
 // progress keeps one line on a terminal up to date.
-func progress(w io.Writer, e stackmend.Event) {
+func progress(w io.Writer, e stackmend.Event, speed string) {
 	text := fmt.Sprintf("[%d/%d] %s: %s", e.Index+1, e.Total, e.Step, e.Phase)
 	switch {
 	case e.Guard != "" && e.Err != nil:
 		text += ": " + e.Err.Error()
 	case e.Unit != "" && e.Of > 0:
-		text += fmt.Sprintf(" %d%% of %d %s", 100*e.Done/e.Of, e.Of, e.Unit)
+		text += fmt.Sprintf(" %d%% of %d %s%s", 100*e.Done/e.Of, e.Of, e.Unit, speed)
 	case e.Unit != "":
-		text += fmt.Sprintf(" %d %s", e.Done, e.Unit)
+		text += fmt.Sprintf(" %d %s%s", e.Done, e.Unit, speed)
 	}
 	text = Clean(text)
 	if r := []rune(text); len(r) > 110 {

@@ -99,7 +99,7 @@ func (s *session) options(p *stackmend.Plan, j *stackmend.Journal) (stackmend.Op
 		o.Guards = append(o.Guards, stackmend.KillSwitch(f.KillSwitch))
 	}
 	var close closers
-	onEvent, err := s.onEvent(&close)
+	onEvent, err := s.onEvent(p, &close)
 	if err != nil {
 		return o, nil, err
 	}
