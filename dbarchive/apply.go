@@ -253,7 +253,24 @@ func (a *Applier) seenArchive(ctx context.Context, s stackmend.Step, sess *sessi
 	if err != nil {
 		return nil, err
 	}
-	return seen, sess.addSchemas(ctx, seen, sc, r.to)
+	return seen, a.addDestination(ctx, s, sess, seen, sc, r.to)
+}
+
+// addDestination adds the schema of the cell and what can be told of the
+// destination.
+func (a *Applier) addDestination(ctx context.Context, s stackmend.Step, sess *session, seen map[string]string, sc *Schema, to Destination) error {
+	if to.Server {
+		cell, err := a.work(ctx, s)
+		if err != nil {
+			return err
+		}
+		there := readArchive(ctx, cell.cell.Archive)
+		if there.Err != "" {
+			return fmt.Errorf("dbarchive: %s", there.Err)
+		}
+		seen["archive"] = there.identity()
+	}
+	return sess.addSchemas(ctx, seen, sc, to)
 }
 
 // addSchemas adds the fingerprints of the cell and of the destination.

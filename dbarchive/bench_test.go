@@ -30,6 +30,7 @@ var contenders = []contender{
 	{"pt-archiver, bulk, limit 1000", ptArchiver},
 	{"dbarchive, one connection", func(w *world, dir string) []*exec.Cmd { return ours(w, 1) }},
 	{"dbarchive, two connections", func(w *world, dir string) []*exec.Cmd { return ours(w, 2) }},
+	{"dbarchive, four connections", func(w *world, dir string) []*exec.Cmd { return ours(w, 4) }},
 }
 
 func novaManage(w *world, dir string) []*exec.Cmd {

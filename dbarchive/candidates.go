@@ -197,5 +197,9 @@ func (sc *Schema) layout(to Destination) (*layout, []string) {
 	if t == nil {
 		return nil, problems
 	}
-	return &layout{source: sc.Database, tree: t, dest: func(table string) string { return to.table(sc.Database, table) }}, problems
+	l := &layout{sc: sc, source: sc.Database, tree: t}
+	if !to.outside() {
+		l.dest = func(table string) string { return to.table(sc.Database, table) }
+	}
+	return l, problems
 }

@@ -13,11 +13,17 @@
 //
 // The unit is an instance with every row that belongs to it. In one transaction
 // (READ COMMITTED) its rows are copied to nova's shadow tables or to another
-// database of the server, and deleted by a statement that joins each row with its
+// database of the server ([Destination]), and deleted by a statement that joins each row with its
 // copy and compares every column, text as bytes. As many rows must go as were
 // copied, or everything is rolled back. Rows of the API database are saved in the
 // same transaction and deleted after it; a run that is killed between the two
 // databases leaves a note of that, which the next run completes.
+//
+// To another server or to files (zstd, JSON lines, a [Manifest], mode 0600) no
+// transaction spans both: there the rows are locked, copied, synced, read back
+// and compared by count and hash, and then deleted. What counts is noted in the
+// cell by the transaction that deletes; a copy that a killed run left does not,
+// and the next run drops it.
 //
 // A step is a key range of one cell. It works in transactions that adapt to a
 // target time, with a Gate between them; the database itself says what is done, so
@@ -43,7 +49,7 @@
 //
 // Two archivers of a cell are kept apart by a row in the table stackmend_lease, for
 // GET_LOCK is per node on Galera. What keeps rows safe is not the lease but the row
-// locks of each transaction. The throttles ([ReplicaLag], [Galera], [Load]) make a
+// locks of each transaction. The throttles ([ReplicaLag], [Galera], [Load], [Disk]) make a
 // run wait at a soft limit and stop it at a hard one; what they cannot read makes
 // them wait.
 //
@@ -63,9 +69,10 @@
 // ending a statement of one's own session, need PROCESS at most.
 //
 // Archiving needs SELECT, INSERT, UPDATE and DELETE on the cell's database, CREATE
-// there once for the two tables of this package (the plan's prepare step; UPDATE
+// there once for the tables of this package (the plan's prepare step; UPDATE
 // and DELETE elsewhere than in these are used for nothing but the move), SELECT and
-// DELETE on the API database, and INSERT there to restore.
+// DELETE on the API database, and INSERT there to restore. An archive server needs
+// CREATE, SELECT, INSERT and DELETE on its database.
 //
 // # Compatibility
 //
@@ -80,7 +87,6 @@
 // https://opendev.org/openstack/nova/src/tag/26.2.2/nova/db/main/api.py (instance_destroy,
 // archive_deleted_rows).
 //
-// # Not in this version
-//
-// Files and another server as destination. Plan refuses the first.
+// Files and archive servers are not purged from here: [PlanPurge] is of nova's
+// shadow tables and of other databases of the server.
 package dbarchive

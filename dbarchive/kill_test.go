@@ -26,6 +26,12 @@ const childAddr = "DBARCHIVE_TEST_CHILD"
 // many connections.
 const childFull = "DBARCHIVE_TEST_FULL"
 
+// childTo and childArchive are its destination, and its archive server.
+const (
+	childTo      = "DBARCHIVE_TEST_TO"
+	childArchive = "DBARCHIVE_TEST_ARCHIVE"
+)
+
 // archiveAsChild archives everything, as an operator's program would.
 func archiveAsChild(addr string) int {
 	dbs := Databases{}
@@ -43,9 +49,16 @@ func archiveAsChild(addr string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		if dsn := os.Getenv(childArchive); dsn != "" && name == "cell1" {
+			c.Archive, _ = sql.Open("mysql", dsn)
+		}
 		dbs.Cells = append(dbs.Cells, c)
 	}
-	snap, err := Observe(context.Background(), dbs, Selection{Before: cutoff, Cells: []string{"cell1"}})
+	sel := Selection{Before: cutoff, Cells: []string{"cell1"}}
+	if to := os.Getenv(childTo); to != "" {
+		sel.To, _ = ParseDestination(to)
+	}
+	snap, err := Observe(context.Background(), dbs, sel)
 	if err == nil {
 		settings := Settings{LeaseTTL: 3 * time.Second, Limits: Limits{Rows: 300}}
 		parallel := 2

@@ -28,8 +28,10 @@ func TestMain(m *testing.M) {
 		os.Exit(archiveAsChild(addr))
 	}
 	code := m.Run()
-	if shared.server != nil {
-		shared.server.Stop()
+	for _, s := range []*mariadb.Server{shared.server, second.server} {
+		if s != nil {
+			s.Stop()
+		}
 	}
 	if shared.dir != "" {
 		os.RemoveAll(shared.dir)

@@ -19,6 +19,8 @@ type mover struct {
 	before time.Time
 	hosts  hosts
 	shapes map[*member]string // what the columns were when the step's assumptions held
+	out    *ledger            // nil: within the server
+	cell   Cell
 
 	owing     bool         // API rows of archived trees are still there: the API database refused once
 	uncleared []*candidate // whose API rows are gone, which the cell is still to be told
@@ -67,7 +69,11 @@ func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
 			return m.api.rollback(err)
 		}
 	}
-	if err := m.archive(ctx, cs, rows, merge); err != nil {
+	archive := m.archive
+	if m.out != nil {
+		archive = m.ship
+	}
+	if err := archive(ctx, cs, rows, merge); err != nil {
 		if m.api != nil {
 			m.api.rollback(nil)
 		}
@@ -127,6 +133,25 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 		}
 	}
 	return m.commit(ctx, cs)
+}
+
+// ship moves trees to a depot. One that has copies of other rows with these
+// keys has no use of a second try.
+func (m *mover) ship(ctx context.Context, cs []*candidate, rows []apiRow, _ bool) error {
+	l, filled := newLot(m.cell, time.Now()), m.filled(cs)
+	for _, mem := range filled {
+		l.parts = append(l.parts, treePart(mem, uuids(cs)))
+	}
+	var ms []move
+	for _, c := range cs {
+		ms = append(ms, move{table: instances, id: c.id, uuid: c.uuid})
+	}
+	return m.out.ship(ctx, l, ms, func(ctx context.Context) error {
+		if err := m.assert(ctx, cs, filled); err != nil {
+			return err
+		}
+		return m.notes(ctx, cs, rows)
+	}, func(ctx context.Context) error { return m.commit(ctx, cs) })
 }
 
 // commit commits, and looks: a node of a Galera cluster that aborted the

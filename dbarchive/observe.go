@@ -93,6 +93,11 @@ func (st *CellState) read(ctx context.Context, c Cell, sel Selection, b *budget)
 	if !st.Selected {
 		return nil
 	}
+	if sel.To.Server {
+		if st.Archive = readArchive(ctx, c.Archive); st.Archive.Err != "" {
+			return nil // Plan refuses, with this problem
+		}
+	}
 	l, problems := st.Schema.layout(sel.To)
 	if len(problems) > 0 {
 		return nil // Plan refuses, with these problems
@@ -110,7 +115,32 @@ func (st *CellState) readState(ctx context.Context, s *session) (err error) {
 		return err
 	}
 	st.Lease = who.String
-	return s.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE state<>%d", qualified(s.schema, apiRowsTable), apiCleared), nil, &st.Pending)
+	st.Pending, st.Undropped, err = s.left(ctx, s.schema)
+	return err
+}
+
+// readArchive looks at the archive server of a cell. One that cannot be read
+// is a reason for the plan to refuse.
+func readArchive(ctx context.Context, db *sql.DB) *ArchiveState {
+	a := &ArchiveState{}
+	err := func() error {
+		there, err := openArchive(ctx, db, nil)
+		if err != nil {
+			return err
+		}
+		defer there.close()
+		if a.Server, _, err = there.s.server(ctx); err != nil {
+			return err
+		}
+		if a.Schema, err = there.s.describe(ctx); err != nil {
+			return err
+		}
+		return there.s.row(ctx, "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit=1", nil, &a.Durable)
+	}()
+	if err != nil {
+		a.Err = err.Error()
+	}
+	return a
 }
 
 func (st *CellState) countInstances(ctx context.Context, s *session, before time.Time) error {

@@ -9,15 +9,20 @@ type Limits struct {
 	Bytes  int64         // 8 MiB
 }
 
+const (
+	defaultRows  = 5000
+	defaultBytes = 8 << 20
+)
+
 func (l Limits) withDefaults() Limits {
 	if l.Target <= 0 {
 		l.Target = 500 * time.Millisecond
 	}
 	if l.Rows <= 0 {
-		l.Rows = 5000
+		l.Rows = defaultRows
 	}
 	if l.Bytes <= 0 {
-		l.Bytes = 8 << 20
+		l.Bytes = defaultBytes
 	}
 	return l
 }

@@ -49,9 +49,8 @@ func Plan(s *Snapshot, valid time.Duration) *stackmend.Plan {
 		p.Unseen = append(p.Unseen, "the API database was not handed in: rows of archived instances stay there as orphans")
 	case s.API.Err != "":
 		p.Refusals = append(p.Refusals, "the API database could not be read: "+s.API.Err)
-	}
-	if s.Selection.To.Dir != "" {
-		p.Refusals = append(p.Refusals, "archiving to files is not part of this version")
+	case s.API.Unchecked != "":
+		p.Refusals = append(p.Refusals, "no API row is touched while not every cell answers: "+s.API.Unchecked)
 	}
 	return p
 }
@@ -60,10 +59,7 @@ func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
 	sel, start := s.Selection, len(p.Steps)
 	args := func(first, last int64) map[string]string {
 		a := map[string]string{"cell": c.Name, "first": strconv.FormatInt(first, 10), "last": strconv.FormatInt(last, 10),
-			"before": sel.Before.UTC().Format(time.RFC3339), "to": sel.To.String(), "api": "no"}
-		if s.API != nil {
-			a["api"] = "yes"
-		}
+			"before": sel.Before.UTC().Format(time.RFC3339), "to": sel.To.String(), "api": yes(s.API != nil)}
 		if len(sel.RetiredHosts) > 0 {
 			a["retired"] = strings.Join(sel.RetiredHosts, ",")
 		}
@@ -74,11 +70,14 @@ func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
 	}
 	assumes := c.Server.assumptions(c.Schema.Database)
 	assumes["schema"] = c.Schema.fingerprint()
-	c.completeStep(p, s.API != nil)
+	if c.Archive != nil && c.Archive.Err == "" {
+		assumes["archive"] = c.Archive.identity()
+	}
+	c.completeStep(p, sel.To, s.API != nil)
 	for _, r := range c.Ranges {
 		p.Steps = append(p.Steps, stackmend.Step{
 			Verb: VerbArchive, Target: fmt.Sprintf("%s instances %d to %d", c.Name, r.First, r.Last), Args: args(r.First, r.Last),
-			Reason:  fmt.Sprintf("%d instances deleted before %s, with all their rows%s", r.Instances, sel.Before.UTC().Format(time.RFC3339), estimated(r.Estimated)),
+			Reason:  fmt.Sprintf("%d instances deleted before %s, with all their rows%s%s", r.Instances, sel.Before.UTC().Format(time.RFC3339), estimated(r.Estimated), r.alone()),
 			Undo:    "restore each instance from " + sel.To.String(),
 			Assumes: assumes, Stage: stageTrees, Timeout: gateTime,
 			Cost: stackmend.Cost{Rows: r.Rows, Bytes: r.Bytes, Instances: r.Instances},
@@ -94,7 +93,7 @@ func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
 			Cost: stackmend.Cost{Rows: r.Rows},
 		})
 	}
-	if len(p.Steps) > start && (!c.Prepared || sel.To.Schema != "") {
+	if len(p.Steps) > start && (!c.Prepared || sel.To != Destination{}) {
 		p.Steps = append(p.Steps, c.prepareStep(sel))
 	}
 	for _, k := range c.Kept {
@@ -136,6 +135,33 @@ func (s *Schema) heightWithin(table string, limit int) int {
 	return h
 }
 
+func (a *ArchiveState) identity() string { return a.Server.Identity + " database " + a.Schema.Database }
+
+// alone says that an instance is too large to share a transaction.
+func (r Range) alone() string {
+	if r.Alone == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of them, the largest with %d rows, go each in a transaction of its own", r.Alone, r.Largest)
+}
+
+// refusals say why an archive server will not do.
+func (a *ArchiveState) refusals(c CellState) (r []string) {
+	no := func(when bool, format string, args ...any) {
+		if when {
+			r = append(r, "the archive server "+fmt.Sprintf(format, args...))
+		}
+	}
+	if a.Err != "" {
+		return []string{"the archive server could not be read: " + a.Err}
+	}
+	no(a.Server.ReadOnly, "is read-only")
+	no(a.Server.Replica != "", "replicates from %s: archive to its primary", a.Server.Replica)
+	no(a.Server.Identity == c.Server.Identity, "is the cell's own: schema:NAME archives to another database of it")
+	no(!a.Durable, "may lose what it has committed: set innodb_flush_log_at_trx_commit=1 there")
+	return r
+}
+
 func estimated(e bool) string {
 	if e {
 		return " (rows and bytes are estimates)"
@@ -167,6 +193,9 @@ func (c CellState) refusals(sel Selection) []string {
 	no(revisions[rev] == "" && (rev == "" || rev != sel.Revision), "nova's schema has the revision %q, which this version does not know", rev)
 	_, problems := c.Schema.layout(sel.To)
 	r = append(r, problems...)
+	if sel.To.Server && c.Archive != nil {
+		r = append(r, c.Archive.refusals(c)...)
+	}
 	for _, name := range c.Schema.destinationTables() {
 		engine := c.Schema.Tables[name].Engine
 		no(engine != "InnoDB", "%s is %s, which has no transactions", name, engine)

@@ -27,8 +27,8 @@ func PlanPurge(ctx context.Context, dbs Databases, before time.Time, to Destinat
 	if before.IsZero() {
 		return nil, errors.New("dbarchive: the purge has no cut-off")
 	}
-	if to.Dir != "" {
-		return nil, errors.New("dbarchive: files are removed by hand")
+	if to.outside() {
+		return nil, fmt.Errorf("dbarchive: %s is not purged from here: %w", to, errors.ErrUnsupported)
 	}
 	now := time.Now().UTC()
 	p := &stackmend.Plan{Check: CheckName, Subject: "archived instances in " + to.String(), Created: now, Expires: now.Add(valid)}

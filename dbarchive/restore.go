@@ -60,8 +60,8 @@ func planRestore(ctx context.Context, dbs Databases, c Cell, uuid string, to Des
 	if st.Schema, err = s.describe(ctx); err != nil {
 		return err
 	}
-	b, err := s.archived(ctx, st.Schema, to, uuid)
-	if err != nil || len(b.ids[instances]) == 0 {
+	rows, where, err := s.whereabouts(ctx, c, st.Schema, to, uuid)
+	if err != nil || where == "" {
 		return err
 	}
 	for _, why := range st.refusals(Selection{To: to, Replica: true, Revision: st.Schema.Revision}) {
@@ -71,17 +71,42 @@ func planRestore(ctx context.Context, dbs Databases, c Cell, uuid string, to Des
 	if err := s.addSchemas(ctx, assumes, st.Schema, to); err != nil {
 		return err
 	}
-	api := "no"
-	if dbs.API != nil {
-		api = "yes"
-	}
 	p.Steps = append(p.Steps, stackmend.Step{
 		Verb: VerbRestore, Target: c.Name + " instance " + uuid, Stage: restoreStage, Timeout: gateTime,
-		Args:   map[string]string{"cell": c.Name, "uuid": uuid, "to": to.String(), "api": api},
-		Reason: fmt.Sprintf("%d rows in %s", b.total(), to), Undo: "archive it again", Assumes: assumes,
-		Cost: stackmend.Cost{Rows: b.total(), Instances: 1},
+		Args:   map[string]string{"cell": c.Name, "uuid": uuid, "to": to.String(), "api": yes(dbs.API != nil)},
+		Reason: where, Undo: "archive it again", Assumes: assumes,
+		Cost: stackmend.Cost{Rows: rows, Instances: 1},
 	})
 	return nil
+}
+
+// whereabouts says where the rows of an instance are, and how many if that is
+// known before they are read; empty: not in this cell's archive.
+func (s *session) whereabouts(ctx context.Context, c Cell, sc *Schema, to Destination, uuid string) (rows int64, where string, err error) {
+	if !to.outside() {
+		b, err := s.archived(ctx, sc, to, uuid)
+		if err != nil || len(b.ids[instances]) == 0 {
+			return 0, "", err
+		}
+		return b.total(), fmt.Sprintf("%d rows in %s", b.total(), to), nil
+	}
+	l, problems := sc.layout(to)
+	if len(problems) > 0 {
+		return 0, "", errors.New(strings.Join(problems, "; "))
+	}
+	g, err := s.ledger(ctx, c, l, to)
+	if err != nil {
+		return 0, "", err
+	}
+	defer g.close()
+	m, err := g.find(ctx, uuid)
+	if errors.Is(err, errNotArchived) {
+		return 0, "", nil
+	}
+	if err == nil {
+		_, err = g.lotAt(m.place)
+	}
+	return 0, "its rows in " + m.place, err
 }
 
 // A box holds the keys of an archived tree by table.
@@ -157,11 +182,22 @@ func (a *Applier) doRestore(ctx context.Context, s stackmend.Step, sess *session
 	if err != nil {
 		return err
 	}
+	to, err := ParseDestination(s.Args["to"])
+	if err != nil {
+		return fmt.Errorf("%w: %w", stackmend.ErrRefused, err)
+	}
+	if to.outside() { // what counts in a depot is only for one to change
+		held, leave, err := cell.lease.take(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		ctx = held
+	}
 	k, _ := kinds(s.Verb)
 	if err := a.holds(ctx, k, s, sess); err != nil {
 		return err
 	}
-	to, _ := ParseDestination(s.Args["to"])
 	sc, err := sess.describe(ctx)
 	if err != nil {
 		return err
@@ -180,19 +216,27 @@ func (a *Applier) doRestore(ctx context.Context, s stackmend.Step, sess *session
 			return err
 		}
 	}
-	b, err := sess.archived(ctx, sc, to, s.Args["uuid"])
-	if err != nil {
+	if to.outside() {
+		err = sess.fetch(ctx, cell.cell, sc, to, s.Args["uuid"], api != nil)
+	} else {
+		err = sess.bring(ctx, sc, to, s.Args["uuid"], api != nil)
+	}
+	if err != nil || api == nil {
 		return err
 	}
-	if len(b.ids[instances]) > 0 {
-		if err := sess.unpack(ctx, b, s.Args["uuid"], api != nil); err != nil {
-			return sess.rollback(err)
-		}
-	}
-	if api == nil {
-		return nil
-	}
 	return heal(ctx, sess, sc.Database, api)
+}
+
+// bring puts a tree back from within the server.
+func (s *session) bring(ctx context.Context, sc *Schema, to Destination, uuid string, api bool) error {
+	b, err := s.archived(ctx, sc, to, uuid)
+	if err != nil || len(b.ids[instances]) == 0 {
+		return err
+	}
+	if err := s.unpack(ctx, b, uuid, api); err != nil {
+		return s.rollback(err)
+	}
+	return nil
 }
 
 // unpack is the transaction that puts a tree back.
@@ -248,6 +292,11 @@ func (a *Applier) verifyRestore(ctx context.Context, s stackmend.Step, sess *ses
 	}
 	if there == 0 {
 		return fmt.Errorf("%w: instance %s is not in %s", stackmend.ErrNotDone, uuid, instances)
+	}
+	if to, err := ParseDestination(s.Args["to"]); err != nil || to.outside() {
+		if err := errors.Join(err, sess.backFrom(ctx, uuid)); err != nil {
+			return err
+		}
 	}
 	if s.Args["api"] != "yes" {
 		return nil

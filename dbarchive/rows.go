@@ -18,6 +18,8 @@ type rowMover struct {
 	s    *session
 	r    rangeOf
 	want string // the columns when the step's assumptions held
+	out  *ledger
+	cell Cell
 }
 
 func (a *Applier) rowMover(ctx context.Context, sess *session, r rangeOf) (*rowMover, Server, error) {
@@ -33,12 +35,8 @@ func (a *Applier) rowMover(ctx context.Context, sess *session, r rangeOf) (*rowM
 	if len(problems) > 0 {
 		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
 	}
-	for _, t := range sc.loose() {
-		if t.Name == r.table {
-			return &rowMover{l: l, t: t, s: sess, r: r}, srv, nil
-		}
-	}
-	return nil, srv, fmt.Errorf("%w: dbarchive: rows of %q do not go one by one", stackmend.ErrRefused, r.table)
+	t, err := sc.looseTable(r.table)
+	return &rowMover{l: l, t: t, s: sess, r: r}, srv, err
 }
 
 func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w *stackmend.Work) error {
@@ -65,6 +63,14 @@ func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w
 	}
 	k, _ := kinds(s.Verb)
 	if err := a.holds(held, k, s, sess); err != nil {
+		return err
+	}
+	m.cell = cell.cell
+	if m.out, err = sess.ledger(held, m.cell, m.l, r.to); err != nil {
+		return err
+	}
+	defer m.out.close()
+	if err := m.out.dropRange(held, r); err != nil {
 		return err
 	}
 	return because(held, m.all(held, w, cell, newPace(a.settings.Limits.within(srv)), s.Cost.Rows))
@@ -114,22 +120,39 @@ func (m *rowMover) next(ctx context.Context, after int64, limit int) ([]int64, e
 
 // move is one transaction: lock, copy, prove and delete.
 func (m *rowMover) move(ctx context.Context, ids []int64, merge bool) error {
-	err := m.transaction(ctx, ids, merge)
+	in := list(ids, func(id int64) string { return fmt.Sprint(id) }, ",")
+	if m.out != nil {
+		return m.ship(ctx, ids, in)
+	}
+	err := m.s.begin(ctx)
+	if err == nil {
+		err = m.assert(ctx, in, len(ids))
+	}
+	if err == nil {
+		err = m.copy(ctx, in, len(ids), merge)
+	}
 	if err != nil {
 		return m.s.rollback(err)
 	}
 	return nil
 }
 
-func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) error {
-	if err := m.s.begin(ctx); err != nil {
-		return err
+// ship moves the rows to a depot.
+func (m *rowMover) ship(ctx context.Context, ids []int64, in string) error {
+	l := newLot(m.cell, time.Now())
+	l.parts = []part{rowsPart(m.t, in)}
+	var ms []move
+	for _, id := range ids {
+		ms = append(ms, move{table: m.t.Name, id: id})
 	}
-	in := list(ids, func(id int64) string { return fmt.Sprint(id) }, ",")
-	key, source, dest := quote(m.t.key()), qualified(m.l.source, m.t.Name), m.l.dest(m.t.Name)
+	return m.out.ship(ctx, l, ms, func(ctx context.Context) error { return m.assert(ctx, in, len(ids)) }, m.s.commit)
+}
+
+// assert locks the rows and looks whether they and their table are as they were.
+func (m *rowMover) assert(ctx context.Context, in string, want int) error {
 	var locked []int64
 	err := m.s.query(ctx, scanID(&locked), fmt.Sprintf("SELECT t.%[1]s FROM %[2]s AS t FORCE INDEX (PRIMARY) WHERE t.%[1]s IN (%[3]s) AND %[4]s FOR UPDATE",
-		key, source, in, qualifies(m.r.before)))
+		quote(m.t.key()), qualified(m.l.source, m.t.Name), in, qualifies(m.r.before)))
 	if err != nil {
 		return err
 	}
@@ -140,9 +163,16 @@ func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) err
 		return err
 	case got != m.want:
 		return errShape
-	case len(locked) != len(ids):
+	case len(locked) != want:
 		return errChanged
 	}
+	return nil
+}
+
+// copy copies within the server, proves, deletes and commits.
+func (m *rowMover) copy(ctx context.Context, in string, want int, merge bool) error {
+	mv := &mover{l: m.l, s: m.s}
+	key, source, dest := quote(m.t.key()), qualified(m.l.source, m.t.Name), m.l.dest(m.t.Name)
 	q := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s AS t", dest, columns(m.t, ""), columns(m.t, "t"), source)
 	if merge {
 		q += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", dest, key, key)
@@ -159,8 +189,8 @@ func (m *rowMover) transaction(ctx context.Context, ids []int64, merge bool) err
 	if err != nil {
 		return fmt.Errorf("dbarchive: deleting from %s: %w", m.t.Name, err)
 	}
-	if n != int64(len(ids)) {
-		return &mismatchError{m.t.Name, int64(len(ids)), n}
+	if n != int64(want) {
+		return &mismatchError{m.t.Name, int64(want), n}
 	}
 	return m.s.commit(ctx)
 }
@@ -175,8 +205,11 @@ func (a *Applier) verifyRows(ctx context.Context, s stackmend.Step, sess *sessio
 		return err
 	}
 	left, err := m.next(ctx, r.first-1, 1)
-	if err == nil && len(left) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
 		return fmt.Errorf("%w: row %d and perhaps others are still in %s", stackmend.ErrNotDone, left[0], m.t.Name)
 	}
-	return err
+	return sess.undropped(ctx, sess.schema, r)
 }

@@ -80,7 +80,10 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) exec0(ctx context.Context, q string) error { _, err := s.exec(ctx, q); return err }
+func (s *session) exec0(ctx context.Context, q string, args ...any) error {
+	_, err := s.exec(ctx, q, args...)
+	return err
+}
 
 // begin opens a transaction. Autocommit is off for as long: where a server has
 // aborted the transaction and the statement that was to be told has not heard

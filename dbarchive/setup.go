@@ -23,7 +23,7 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if len(problems) > 0 {
 		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
 	}
-	m := &mover{l: l, s: sess, before: r.before}
+	m := &mover{l: l, s: sess, before: r.before, cell: cell.cell}
 	if err := m.remember(ctx); err != nil {
 		return nil, srv, err
 	}
@@ -34,10 +34,18 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if m.hosts, err = l.readHosts(ctx, sess, sc, r.retired); err != nil {
 		return nil, srv, err
 	}
+	if m.out, err = sess.ledger(ctx, cell.cell, l, r.to); err != nil {
+		return nil, srv, err
+	}
+	if err := m.out.dropRange(ctx, r); err != nil {
+		m.close()
+		return nil, srv, err
+	}
 	if !r.api {
 		return m, srv, nil
 	}
 	if m.api, err = openCellAPI(ctx, a.dbs.API, cell.cell); err != nil {
+		m.close()
 		return nil, srv, err
 	}
 	if err := m.heal(ctx, r); err != nil {
@@ -58,6 +66,7 @@ func (m *mover) heal(ctx context.Context, r rangeOf) error {
 }
 
 func (m *mover) close() {
+	m.out.close()
 	if m.api != nil {
 		m.api.s.drop()
 	}

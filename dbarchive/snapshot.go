@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,6 +26,10 @@ type Cell struct {
 	UUID string // as in cell_mappings
 	DB   *sql.DB
 	Err  error // why DB is nil
+
+	// Archive is the database on another server that rows of this cell go to
+	// with Destination.Server. It is the cell's own: keys of cells collide.
+	Archive *sql.DB
 }
 
 // A Selection says what is to be archived. Its zero value selects nothing and
@@ -54,7 +59,8 @@ type Selection struct {
 // A Destination is where rows go. The zero value is nova's shadow tables.
 type Destination struct {
 	Schema string // another database of the same server, with tables of the same names
-	Dir    string // files in this directory
+	Dir    string // files in this directory, given by an absolute path
+	Server bool   // the database that each cell has as Cell.Archive
 }
 
 func (d Destination) String() string {
@@ -63,13 +69,19 @@ func (d Destination) String() string {
 		return "schema:" + d.Schema
 	case d.Dir != "":
 		return "file:" + d.Dir
+	case d.Server:
+		return "server"
 	}
 	return "shadow"
 }
 
 var schemaName = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
-// ParseDestination reads "shadow", "schema:NAME" or "file:DIR".
+// maxDir bounds the path of a directory: it is noted with every tree.
+const maxDir = 200
+
+// ParseDestination reads "shadow", "schema:NAME", "file:DIR" with an absolute
+// path, or "server".
 func ParseDestination(s string) (Destination, error) {
 	kind, rest, _ := strings.Cut(s, ":")
 	switch {
@@ -77,10 +89,12 @@ func ParseDestination(s string) (Destination, error) {
 		return Destination{}, nil
 	case kind == "schema" && schemaName.MatchString(rest):
 		return Destination{Schema: rest}, nil
-	case kind == "file" && rest != "":
-		return Destination{Dir: rest}, nil
+	case kind == "file" && filepath.IsAbs(rest) && len(rest) <= maxDir:
+		return Destination{Dir: filepath.Clean(rest)}, nil
+	case s == "server":
+		return Destination{Server: true}, nil
 	}
-	return Destination{}, fmt.Errorf("dbarchive: destination %q is none of shadow, schema:NAME, file:DIR", s)
+	return Destination{}, fmt.Errorf("dbarchive: destination %q is none of shadow, schema:NAME, file:DIR (an absolute path of at most %d bytes), server", s, maxDir)
 }
 
 // ParseBefore reads an age ("365d", "24h") or an absolute time (RFC 3339, or a
@@ -117,8 +131,8 @@ func (s Selection) check(dbs Databases) error {
 	if len(dbs.Cells) == 0 {
 		return errors.New("dbarchive: no cell was handed in")
 	}
-	if s.To.Schema != "" && (s.To.Dir != "" || !schemaName.MatchString(s.To.Schema)) {
-		return fmt.Errorf("dbarchive: destination %+v", s.To)
+	if to, err := ParseDestination(s.To.String()); err != nil || to != s.To {
+		return fmt.Errorf("dbarchive: destination %+v is more than one, or none: %w", s.To, err)
 	}
 	seen := map[string]bool{}
 	for _, c := range dbs.Cells {
@@ -164,8 +178,18 @@ type CellState struct {
 	Kept      []Kept           // why trees stay, worst first; the first few by name
 	Gone      map[string]int64 // rows by table whose instance does not exist
 	Pending   int64            // API rows of archived instances that an interrupted run left
+	Undropped int64            // trees and rows whose copies, which do not count, an interrupted run left
+	Archive   *ArchiveState    // with Destination.Server
 	Unseen    []string
 	Cut       bool // MaxRows or MaxBytes ended the list of ranges
+}
+
+// ArchiveState is the archive server of a cell.
+type ArchiveState struct {
+	Err     string
+	Server  Server
+	Schema  *Schema
+	Durable bool // a committed copy survives a crash: innodb_flush_log_at_trx_commit is 1
 }
 
 // Instances counts a cell's table instances.
@@ -191,6 +215,8 @@ type TableState struct {
 type Range struct {
 	First, Last            int64
 	Instances, Rows, Bytes int64
+	Alone                  int64 // instances with more rows or bytes than transactions have by default
+	Largest                int64 // rows of the largest instance
 	Estimated              bool
 }
 

@@ -5,11 +5,13 @@ import (
 	"fmt"
 )
 
-// Two small tables of our own live in each cell's database. nova-manage passes
+// Small tables of our own live in each cell's database. nova-manage passes
 // over tables that it does not know.
 const (
 	leaseTable   = statePrefix + "lease"
 	apiRowsTable = statePrefix + "api_rows"
+	movesTable   = statePrefix + "moves"
+	lotsTable    = statePrefix + "lots" // in the database of an archive server
 )
 
 // What is to become of a row in apiRowsTable.
@@ -17,6 +19,12 @@ const (
 	apiToClear = 0 // its tree is archived; the row may still be in the API database
 	apiCleared = 1 // kept here for a restore
 	apiToPut   = 2 // its tree was restored; the row goes back to the API database
+)
+
+// What a row of movesTable says.
+const (
+	moveOpen = 0 // the rows are in the cell; copies of them in the depot do not count
+	moveDone = 1 // the tree is in the depot
 )
 
 // stateTables makes the tables. The lease's renewed_at is also the heartbeat
@@ -34,13 +42,18 @@ func stateTables(database string) []string {
 			instance_id BIGINT NOT NULL, state TINYINT NOT NULL, saved_at DATETIME(6) NOT NULL, body LONGBLOB NOT NULL,
 			PRIMARY KEY (instance_uuid, tbl, row_id), KEY state_instance (state, instance_id)
 		) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3`, qualified(database, apiRowsTable)),
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
+			tbl VARCHAR(64) NOT NULL, row_id BIGINT NOT NULL, instance_uuid VARCHAR(36) NOT NULL,
+			place VARBINARY(255) NOT NULL, state TINYINT NOT NULL, digest CHAR(64) NOT NULL DEFAULT '',
+			PRIMARY KEY (tbl, row_id), KEY place (place, state), KEY state (state), KEY instance_uuid (instance_uuid)
+		) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3`, qualified(database, movesTable)),
 	}
 }
 
 // prepared reports whether the tables exist.
 func (s *session) prepared(ctx context.Context, database string) (bool, error) {
 	var n int
-	err := s.row(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=? AND table_name IN (?,?)",
-		[]any{database, leaseTable, apiRowsTable}, &n)
-	return n == 2, err
+	err := s.row(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=? AND table_name IN (?,?,?)",
+		[]any{database, leaseTable, apiRowsTable, movesTable}, &n)
+	return n == 3, err
 }

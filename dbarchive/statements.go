@@ -12,9 +12,10 @@ import (
 // writes the statements. Everything variable in a statement is a number, a
 // time or a checked UUID: no text of a row ever becomes SQL.
 type layout struct {
+	sc     *Schema
 	source string // the cell's database
 	tree   *tree
-	dest   func(table string) string // qualified name of the copy
+	dest   func(table string) string // qualified name of the copy; nil: outside of the server
 }
 
 // destinationTable returns where the rows of a table go within the server.
@@ -229,6 +230,9 @@ func (l *layout) shape(members []*member) string {
 	i := 0
 	return "SELECT * FROM " + list(members, func(m *member) string {
 		i++
+		if l.dest == nil {
+			return fmt.Sprintf("%s AS s%d", qualified(l.source, m.table.Name), i)
+		}
 		return fmt.Sprintf("%s AS s%d, %s AS d%d", qualified(l.source, m.table.Name), i, l.dest(m.table.Name), i)
 	}, ", ") + " WHERE FALSE"
 }

@@ -71,6 +71,10 @@ func (v *survey) copies(ctx context.Context) error {
 		}
 		name = func(t string) string { return t }
 	}
+	if to.Server {
+		dest = v.st.Archive.Schema
+		name = func(t string) string { return t }
+	}
 	if to.Dir != "" {
 		return nil
 	}
@@ -78,7 +82,7 @@ func (v *survey) copies(ctx context.Context) error {
 		switch c := dest.Tables[name(t)]; {
 		case c != nil:
 			v.table(t).Drift = drift(sc.Tables[t], c)
-		case to.Schema == "":
+		case to == Destination{}:
 			v.table(t).Drift = "there is no " + name(t)
 		}
 	}
@@ -138,6 +142,10 @@ func (v *survey) add(c *candidate) bool {
 	}
 	v.cur.Last, v.cur.Instances = c.id, v.cur.Instances+1
 	v.cur.Rows, v.cur.Bytes = v.cur.Rows+c.total(), v.cur.Bytes+c.bytes
+	v.cur.Largest = max(v.cur.Largest, c.total())
+	if c.total() > defaultRows || c.bytes > defaultBytes {
+		v.cur.Alone++
+	}
 	if v.cur.Instances >= rangeTrees {
 		v.close()
 	}

@@ -167,6 +167,30 @@ func Load(db *sql.DB, l LoadLimits) stackmend.Guard {
 	})
 }
 
+// Disk holds archiving back while the filesystem of the server's data has less
+// than soft bytes available, and stops it below hard: moved rows take space in
+// the archive before purge gives back that of the old ones. It is read from
+// information_schema.disks (MariaDB's plugin of that name; needs FILE); where
+// that is missing the run waits.
+func Disk(db *sql.DB, soft, hard int64) stackmend.Guard {
+	return stackmend.GuardFunc("disk", func(ctx context.Context, _ stackmend.Request) (stackmend.Verdict, error) {
+		var path string
+		var free int64
+		// the longest mount point that the data lies below
+		err := db.QueryRowContext(ctx, `SELECT path, available*1024 FROM information_schema.disks
+			WHERE LEFT(CONCAT(@@datadir,'/'),LENGTH(path))=path ORDER BY LENGTH(path) DESC LIMIT 1`).Scan(&path, &free)
+		switch {
+		case err != nil:
+			return wait("the server's free space cannot be read (INSTALL SONAME 'disks'): %v", err)
+		case hard > 0 && free < hard:
+			return deny("%s has %d bytes available, the hard limit is %d", path, free, hard)
+		case free < soft:
+			return wait("%s has %d bytes available, the limit is %d", path, free, soft)
+		}
+		return permit("%s has %d bytes available", path, free)
+	})
+}
+
 // GaleraLimits are limits of a cluster. Zero values are the defaults.
 type GaleraLimits struct {
 	Paused    float64 // share of the time since the last look that flow control paused; 0.1

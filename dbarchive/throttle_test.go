@@ -130,5 +130,11 @@ func TestLoadGuard(t *testing.T) {
 	until(t, Load(w.dbs.API, LoadLimits{ThreadsSoft: 100, HistorySoft: 1 << 40}), false, stackmend.Permit, "history list length")
 	until(t, Load(w.dbs.API, LoadLimits{ThreadsSoft: 1}), false, stackmend.Wait, "Threads_running")
 	until(t, Load(w.dbs.API, LoadLimits{ThreadsHard: 1}), false, stackmend.Deny, "Threads_running")
+	until(t, Disk(w.dbs.API, 1, 1), false, stackmend.Wait, "cannot be read")
+	must(t, w.Exec("INSTALL SONAME 'disks'"))
+	defer w.Exec("UNINSTALL SONAME 'disks'")
+	until(t, Disk(w.dbs.API, 1, 1), false, stackmend.Permit, "available")
+	until(t, Disk(w.dbs.API, 1<<60, 1), false, stackmend.Wait, "available")
+	until(t, Disk(w.dbs.API, 1<<60, 1<<59), false, stackmend.Deny, "hard limit")
 	until(t, Galera(w.dbs.API, GaleraLimits{}), false, stackmend.Permit, "no Galera node")
 }

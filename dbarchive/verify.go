@@ -36,8 +36,8 @@ func (a *Applier) verifyArchive(ctx context.Context, s stackmend.Step, sess *ses
 		}
 		after, done = p.last, p.done
 	}
-	if !r.api {
-		return nil
+	if err := sess.undropped(ctx, sc.Database, r); err != nil || !r.api {
+		return err
 	}
 	return pending(ctx, sess, sc.Database, r)
 }

@@ -43,6 +43,11 @@ func (t *tool) connect(ctx context.Context) error {
 		}
 		cell := dbarchive.Cell{Name: c.Name, UUID: c.UUID}
 		cell.DB, d.dsns[c.Name], cell.Err = openURL(url)
+		if url := t.getenv("STACKMEND_NOVA_ARCHIVE_" + strings.ToUpper(c.Name)); url != "" {
+			if cell.Archive, _, err = openURL(url); err != nil {
+				return fmt.Errorf("archive server of cell %s: %w", c.Name, err)
+			}
+		}
 		d.all.Cells = append(d.all.Cells, cell)
 	}
 	t.db = d

@@ -75,6 +75,17 @@ func TestAfternoon(t *testing.T) {
 	if code, out, errs = run(t, nil, append(base, "-restore", uuid, "-apply")...); code != 0 {
 		t.Errorf("restoring: %d\n%s\n%s", code, out, errs)
 	}
+	// to files and back
+	files := "file:" + filepath.Join(dir, "files")
+	if code, out, errs = run(t, nil, append(base, "-before", "2026-11-01", "-to", files, "-apply")...); code != 0 {
+		t.Errorf("archiving to files: %d\n%s\n%s", code, out, errs)
+	}
+	if err := db.QueryRow("SELECT instance_uuid FROM stackmend_moves WHERE state=1 LIMIT 1").Scan(&uuid); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs = run(t, nil, append(base, "-restore", uuid, "-to", files, "-apply")...); code != 0 {
+		t.Errorf("restoring from files: %d\n%s\n%s", code, out, errs)
+	}
 	if code, _, _ = run(t, nil, append(base, "-purge-before", "2025-06-01", "-apply")...); code != 4 {
 		t.Errorf("purging without -irreversible: %d", code)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,6 +28,7 @@ type tool struct {
 	maxBytes                                                         cli.Size
 	target, lag, lagHard                                             time.Duration
 	threads                                                          int64
+	minDisk                                                          cli.Size
 	onReplica, irreversible                                          bool
 
 	db   *databases
@@ -45,7 +48,7 @@ func (t *tool) cli() cli.Tool {
 func (t *tool) flags(f *flag.FlagSet) {
 	f.StringVar(&t.novaConf, "nova-conf", "", "read the databases from this `FILE`")
 	f.StringVar(&t.before, "before", "", "instances deleted before this `TIME`: 365d, or 2025-11-22 (UTC)")
-	f.StringVar(&t.to, "to", "shadow", "where rows go: shadow, or schema:NAME")
+	f.StringVar(&t.to, "to", "shadow", "where rows go: shadow, schema:NAME, file:DIR, or server (STACKMEND_NOVA_ARCHIVE_<CELL>)")
 	f.Var(&t.cells, "cell", "only this cell (repeatable); all are read all the same")
 	f.Int64Var(&t.maxRows, "max-rows", 0, "plan at most `N` rows (0: all)")
 	f.Var(&t.maxBytes, "max-bytes", "plan at most this `SIZE`, as in 10GiB")
@@ -54,6 +57,7 @@ func (t *tool) flags(f *flag.FlagSet) {
 	f.DurationVar(&t.lag, "max-lag", 10*time.Second, "wait while a replica is behind by this")
 	f.DurationVar(&t.lagHard, "max-lag-hard", 0, "stop when a replica is behind by this (0: never)")
 	f.Int64Var(&t.threads, "max-threads", 0, "wait while the server runs this many `THREADS` (0: no limit)")
+	f.Var(&t.minDisk, "min-disk", "wait while the server's data has less than this `SIZE` available (0: no limit)")
 	f.Var(&t.retired, "retired", "compute `HOST` that never comes back (repeatable)")
 	f.StringVar(&t.revision, "revision", "", "accept this unknown `REVISION` of nova's schema, on your word")
 	f.BoolVar(&t.onReplica, "on-replica", false, "the server may be a replica of another one")
@@ -77,6 +81,13 @@ func (t *tool) selection(now time.Time) (dbarchive.Selection, error) {
 	before, err := dbarchive.ParseBefore(t.before, now)
 	if err != nil {
 		return dbarchive.Selection{}, cli.Usage("-before: %v", err)
+	}
+	if dir, ok := strings.CutPrefix(t.to, "file:"); ok && dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return dbarchive.Selection{}, cli.Usage("-to: %v", err)
+		}
+		t.to = "file:" + abs
 	}
 	to, err := dbarchive.ParseDestination(t.to)
 	if err != nil {
@@ -145,6 +156,9 @@ func (t *tool) applier(ctx context.Context, _ *stackmend.Plan) (stackmend.Applie
 		s.Throttles = append(s.Throttles, dbarchive.Galera(c.DB, dbarchive.GaleraLimits{}))
 		if t.threads > 0 {
 			s.Throttles = append(s.Throttles, dbarchive.Load(c.DB, dbarchive.LoadLimits{ThreadsSoft: t.threads}))
+		}
+		if t.minDisk > 0 {
+			s.Throttles = append(s.Throttles, dbarchive.Disk(c.DB, int64(t.minDisk), 0))
 		}
 	}
 	for cell, addr := range t.replicas {
