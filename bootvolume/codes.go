@@ -1,0 +1,46 @@
+package bootvolume
+
+// The codes of findings about an instance: where its request for a volume
+// ended.
+const (
+	// CodeNeverSent: neither HAProxy nor cinder-api saw a request.
+	CodeNeverSent = "never-sent"
+	// CodeLostBeforeHAProxy: nova could not connect, and HAProxy saw nothing.
+	CodeLostBeforeHAProxy = "lost-before-haproxy"
+	// CodeHAProxyTimeout: HAProxy gave up waiting for cinder-api.
+	CodeHAProxyTimeout = "haproxy-timeout"
+	// CodeHAProxyRefused: HAProxy had no server that took the request.
+	CodeHAProxyRefused = "haproxy-refused"
+	// CodeNotLogged: HAProxy passed it on, and no cinder-api logged it.
+	CodeNotLogged = "not-logged"
+	// CodeOverQuota: cinder refused it by quota.
+	CodeOverQuota = "over-quota"
+	// CodeIDNotFound: the volume was not found just after it was created.
+	CodeIDNotFound = "id-not-found"
+	// CodeTooSlow: nova gave up waiting for a volume in the making.
+	CodeTooSlow = "too-slow"
+	// CodeUndetermined: the logs at hand do not tell.
+	CodeUndetermined = "undetermined"
+	// CodeOrphanVolume: created after its caller had gone.
+	CodeOrphanVolume = "orphan-volume"
+)
+
+// The codes of findings about configurations.
+const (
+	// CodeRetriesTooFew: nova waits shorter than volumes took.
+	CodeRetriesTooFew = "retries-too-few"
+	// CodeBalanceSource: all of a client's requests go to one server.
+	CodeBalanceSource = "balance-source"
+	// CodeRetryOn: HAProxy may send a POST twice.
+	CodeRetryOn = "retry-on"
+	// CodeSeveralWriters: several Galera nodes take writes, or may come to.
+	CodeSeveralWriters = "several-writers"
+	// CodeReadAfterWrite: a node may answer without a row written on another.
+	CodeReadAfterWrite = "read-after-write"
+	// CodeDurabilityTraded: commits are not on disk when they are confirmed.
+	CodeDurabilityTraded = "durability-traded"
+	// CodeTimeoutTooShort: HAProxy cuts what is still wanted.
+	CodeTimeoutTooShort = "timeout-too-short"
+	// CodeUnseen: something that would matter was not looked at.
+	CodeUnseen = "unseen"
+)

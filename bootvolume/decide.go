@@ -1,0 +1,189 @@
+package bootvolume
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// Check says where the requests of a batch ended, and what the configurations
+// cost. It is OK only if something was looked at and nothing is wrong.
+func Check(s *Snapshot) stackmend.Result {
+	r := stackmend.Result{Check: "bootvolume", Subject: s.Subject, Started: s.Taken}
+	boots := Follow(&s.Logs)
+	for _, b := range boots {
+		if f, lost := s.verdict(b); lost {
+			r.Findings = append(r.Findings, f)
+		}
+		if f, is := orphan(b); is {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	r.Findings = append(r.Findings, s.configurations(boots)...)
+	for _, what := range s.Unseen {
+		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject, Message: what})
+	}
+	r.Status = s.status(boots, r.Findings)
+	return r
+}
+
+func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.Status {
+	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera) > 0
+	if !looked && len(findings) == 0 {
+		return stackmend.Unknown
+	}
+	all := []stackmend.Status{stackmend.OK}
+	for _, f := range findings {
+		all = append(all, f.Status)
+	}
+	return stackmend.Worst(all...)
+}
+
+// verdict says where the request of an instance ended; false if it runs.
+func (s *Snapshot) verdict(b Boot) (stackmend.Finding, bool) {
+	if b.Built && b.Failure == "" {
+		return stackmend.Finding{}, false
+	}
+	v := s.ended(b)
+	f := stackmend.Finding{
+		Code: v.code, Status: stackmend.Fail, Subject: "instance " + b.Instance,
+		Message: v.message, Fix: v.fix, Confidence: stackmend.High, Evidence: evidence(b),
+	}
+	if b.Shared > 1 && v.byOrder {
+		f.Confidence = stackmend.Medium
+	}
+	if v.code == CodeUndetermined {
+		f.Status, f.Confidence = stackmend.Unknown, stackmend.Unstated
+	}
+	return f, true
+}
+
+// a verdict on one instance.
+type verdict struct {
+	code, message, fix string
+	byOrder            bool // it rests on a line that was paired by order
+}
+
+// ended is told by nova's own words first: they name the instance.
+func (s *Snapshot) ended(b Boot) verdict {
+	switch {
+	case b.Failure == "":
+		return verdict{code: CodeUndetermined, message: "nova asked for a volume, and neither success nor failure is in the logs",
+			fix: "give the nova-compute log up to its end; the boot may still be going on"}
+	case tooSlow.MatchString(b.Failure):
+		return verdict{code: CodeTooSlow, message: "nova gave up waiting while the volume was being made",
+			fix: "raise block_device_allocate_retries on the compute hosts, and find out why the volume service is slow"}
+	case notFound.MatchString(b.Failure):
+		return verdict{code: CodeIDNotFound, message: "the volume had just been created and was not found: read from a database node that did not have it yet",
+			fix: "write to one Galera node, or set mysql_wsrep_sync_wait of oslo.db"}
+	case overQuota.MatchString(b.Failure), b.Cinder != nil && b.Cinder.Quota != "":
+		return verdict{code: CodeOverQuota, message: "cinder refused the volume by quota",
+			fix: "raise the project's quota, or delete volumes", byOrder: !overQuota.MatchString(b.Failure)}
+	case b.HAProxy != nil:
+		return s.atHAProxy(b)
+	}
+	return s.notAtHAProxy(b)
+}
+
+// atHAProxy judges a request that HAProxy logged.
+func (s *Snapshot) atHAProxy(b Boot) verdict {
+	h := b.HAProxy
+	switch {
+	case h.timedOut():
+		return verdict{code: CodeHAProxyTimeout, byOrder: true,
+			message: fmt.Sprintf("HAProxy gave up waiting for %s/%s after %v (%s)", h.Backend, h.Server, h.Total, h.Term),
+			fix:     "look at that cinder-api; raise timeout server only if it is slow and not stuck"}
+	case h.refused():
+		return verdict{code: CodeHAProxyRefused, byOrder: true,
+			message: fmt.Sprintf("no server of %s took the request (%s, status %d, %s)", h.Backend, h.Server, h.Status, h.Term),
+			fix:     "look why its servers were down, full or broke the connection"}
+	case b.Cinder == nil && s.Logs.Spans[API].covers(h.At):
+		return verdict{code: CodeNotLogged, byOrder: true,
+			message: fmt.Sprintf("HAProxy passed it to %s/%s (status %d), and the cinder-api logs at hand do not have it", h.Backend, h.Server, h.Status),
+			fix:     "check that the log of this server is among them"}
+	}
+	return verdict{code: CodeUndetermined,
+		message: fmt.Sprintf("HAProxy had an answer of status %d from %s/%s; what came after is not told", h.Status, h.Backend, h.Server),
+		fix:     "give the logs of cinder-api for this time"}
+}
+
+// notAtHAProxy judges by what is absent, where the logs cover the time.
+func (s *Snapshot) notAtHAProxy(b Boot) verdict {
+	at := b.Begun
+	if at.IsZero() {
+		at = b.Ended
+	}
+	proxy, api := s.Logs.Spans[HAProxy].covers(at), s.Logs.Spans[API].covers(at)
+	switch {
+	case b.Cinder != nil || !proxy || b.Request == "":
+		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
+			fix: "give HAProxy's log of that time, with the request ID captured"}
+	case notConnected.MatchString(b.Failure):
+		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue"}
+	case api && s.captures():
+		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure)}
+	}
+	return verdict{code: CodeUndetermined, message: "HAProxy did not log the request, or not its ID", fix: "capture X-OpenStack-Request-ID in HAProxy, and give cinder-api's logs"}
+}
+
+// captures reports whether HAProxy logs request IDs: without, an absent one
+// says nothing.
+func (s *Snapshot) captures() bool {
+	for _, r := range s.Logs.Requests {
+		if r.createsVolume() && r.ID != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// orphan finds a volume that was created after its caller had gone.
+func orphan(b Boot) (stackmend.Finding, bool) {
+	c := b.Cinder
+	if c == nil || b.Failure == "" || c.Accepted.IsZero() || !c.Accepted.After(b.Ended) {
+		return stackmend.Finding{}, false
+	}
+	f := stackmend.Finding{
+		Code: CodeOrphanVolume, Status: stackmend.Warn, Subject: "request " + b.Request, Confidence: stackmend.High,
+		Message:  fmt.Sprintf("cinder created a volume %v after nova had given up; nobody will use or delete it", c.Accepted.Sub(b.Ended).Round(time.Millisecond)),
+		Fix:      "find the project's available volumes of this time without an attachment; delete them once you know that they are nobody's",
+		Evidence: evidence(b),
+	}
+	if b.Shared > 1 {
+		f.Confidence = stackmend.Low
+	}
+	return f, true
+}
+
+func evidence(b Boot) []stackmend.Evidence {
+	var all []stackmend.Evidence
+	if b.Failure != "" {
+		all = append(all, stackmend.Evidence{Source: "nova-compute " + b.Host, Value: short(b.Failure), At: b.Ended})
+	}
+	if h := b.HAProxy; h != nil {
+		all = append(all, stackmend.Evidence{Source: "haproxy " + h.Host, At: h.At,
+			Value: fmt.Sprintf("%s/%s status %d %s after %v, %s", h.Backend, h.Server, h.Status, h.Term, h.Total, h.ID)})
+	}
+	if c := b.Cinder; c != nil {
+		all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: "POST " + c.Own, At: c.Posted})
+		if !c.Accepted.IsZero() {
+			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: "accepted " + c.Own, At: c.Accepted})
+		}
+		if said := c.Quota + c.Hung; said != "" {
+			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: short(said)})
+		}
+	}
+	return all
+}
+
+func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// short bounds what a log said.
+func short(s string) string {
+	const most = 500
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}

@@ -1,0 +1,179 @@
+package bootvolume
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// recycle is oslo.db's connection_recycle_time by default: services keep idle
+// sessions that long.
+const recycle = time.Hour
+
+// configurations judges what was read of them.
+func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
+	var all []stackmend.Finding
+	for _, n := range s.Nova {
+		all = append(all, n.judge(boots)...)
+	}
+	several := false
+	for _, p := range s.Proxies {
+		if p.Kind == "frontend" {
+			continue
+		}
+		if p.isGalera() {
+			several = several || len(p.writers()) > 1
+			all = append(all, p.judgeGalera()...)
+			continue
+		}
+		if p.Mode == "http" {
+			all = append(all, p.judgeHTTP(boots)...)
+		}
+	}
+	for _, g := range s.Galera {
+		all = append(all, g.judge(several)...)
+	}
+	return all
+}
+
+func warn(code, subject, message, fix string) stackmend.Finding {
+	return stackmend.Finding{Code: code, Status: stackmend.Warn, Subject: subject, Message: message, Fix: fix}
+}
+
+// judge compares how long a compute waits with how long volumes took.
+func (n NovaConf) judge(boots []Boot) []stackmend.Finding {
+	var longest time.Duration
+	var who string
+	for _, b := range boots {
+		if took := b.waited(); took > longest {
+			longest, who = took, b.Instance
+		}
+	}
+	if longest <= n.Waits() && !(longest == n.Waits() && tooSlowOf(boots, who)) || n.Interval == 0 {
+		return nil
+	}
+	need := int64((longest+n.Interval-1)/n.Interval) + 1
+	f := warn(CodeRetriesTooFew, "nova.conf of "+n.Host,
+		fmt.Sprintf("nova looks %d times, %v apart, and gives up after %v; instance %s waited %v and more", n.Retries+1, n.Interval, n.Waits(), who, longest),
+		fmt.Sprintf("block_device_allocate_retries of at least %d; a boot that fails is then told as much later", need))
+	f.Evidence = []stackmend.Evidence{{Source: "nova-compute", Value: fmt.Sprintf("%s waited %v", who, longest)}}
+	return []stackmend.Finding{f}
+}
+
+func tooSlowOf(boots []Boot, instance string) bool {
+	return slices.ContainsFunc(boots, func(b Boot) bool { return b.Instance == instance && tooSlow.MatchString(b.Failure) })
+}
+
+// waited is how long nova waited at least for the volume of this instance.
+func (b Boot) waited() time.Duration {
+	m := tooSlow.FindStringSubmatch(b.Failure)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 32)
+	return time.Duration(n) * time.Second
+}
+
+// isGalera: HAProxy does not say what its servers are.
+func (p Proxy) isGalera() bool {
+	name := strings.ToLower(p.Name)
+	for _, word := range []string{"galera", "mysql", "mariadb"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	database := func(s Server) bool { return portOf(s.Address) == "3306" }
+	return slices.Contains(p.Options, "mysql-check") || slices.Contains(p.Ports, "3306") || slices.ContainsFunc(p.Servers, database)
+}
+
+// writers are the servers that get sessions while all are up.
+func (p Proxy) writers() []Server {
+	return slices.DeleteFunc(slices.Clone(p.Servers), func(s Server) bool { return s.Backup || s.Disabled })
+}
+
+func (p Proxy) subject() string {
+	return fmt.Sprintf("haproxy.cfg line %d: %s %s", p.Line, p.Kind, p.Name)
+}
+
+func (p Proxy) judgeGalera() []stackmend.Finding {
+	var all []stackmend.Finding
+	writers := p.writers()
+	if len(writers) > 1 {
+		all = append(all, warn(CodeSeveralWriters, p.subject(),
+			fmt.Sprintf("%d Galera nodes take writes: a row may be missing on another node just after it was written, and SELECT FOR UPDATE does not hold across nodes", len(writers)),
+			"one server, the others as backup with on-marked-down shutdown-sessions; it costs the load sharing of reads"))
+	}
+	for _, s := range writers {
+		if len(writers) == 1 && len(p.Servers) > 1 && s.OnUp != "shutdown-backup-sessions" {
+			all = append(all, warn(CodeSeveralWriters, p.subject(),
+				"when "+s.Name+" comes back after a failure, new sessions go to it and old ones stay on the backup: two writers",
+				"on-marked-up shutdown-backup-sessions at "+s.Name+"; it ends the sessions on the backup once"))
+		}
+	}
+	for _, side := range []string{"client", "server"} {
+		if d, ok := p.Timeouts[side]; ok && d > 0 && d < recycle {
+			all = append(all, warn(CodeTimeoutTooShort, p.subject(),
+				fmt.Sprintf("timeout %s %v cuts idle sessions that services keep for %v", side, d, recycle),
+				"more than connection_recycle_time of oslo.db, such as 90m; a dead peer is then noticed by checks and keepalive alone"))
+		}
+	}
+	return all
+}
+
+func (p Proxy) judgeHTTP(boots []Boot) []stackmend.Finding {
+	var all []stackmend.Finding
+	if p.Balance == "source" && len(p.writers()) > 1 {
+		all = append(all, warn(CodeBalanceSource, p.subject(),
+			"all requests from one address go to one server; if it is stuck, every volume of that compute is lost",
+			"balance leastconn or roundrobin; an API of OpenStack needs no stickiness"))
+	}
+	if len(p.RetryOn) > 0 && p.retriesPOST() {
+		all = append(all, warn(CodeRetryOn, p.subject(),
+			"retry-on "+strings.Join(p.RetryOn, " ")+" also sends a POST again, and cinder then creates two volumes",
+			"http-request disable-l7-retry if METH_POST"))
+	}
+	timeouts := 0
+	for _, b := range boots {
+		if b.HAProxy != nil && b.HAProxy.timedOut() && b.HAProxy.Backend == p.Name {
+			timeouts++
+		}
+	}
+	if d := p.Timeouts["server"]; timeouts > 0 && d > 0 {
+		all = append(all, warn(CodeTimeoutTooShort, p.subject(),
+			fmt.Sprintf("timeout server %v ended %d requests for volumes, which cinder may carry out all the same", d, timeouts),
+			"longer than cinder-api needs under a batch; a stuck server then holds its requests that long"))
+	}
+	return all
+}
+
+// retriesPOST: what is tried again after the request was sent, without an
+// exception that can cover a POST.
+func (p Proxy) retriesPOST() bool {
+	sent := slices.ContainsFunc(p.RetryOn, func(w string) bool { return w != "none" && w != "conn-failure" })
+	return sent && !slices.ContainsFunc(p.NoRetry, func(c string) bool { return c == "" || strings.Contains(c, "POST") || strings.Contains(c, "!") })
+}
+
+func (g GaleraConf) judge(several bool) []stackmend.Finding {
+	var all []stackmend.Finding
+	if several && !waitsForReads(g.Variables["wsrep_sync_wait"]) {
+		all = append(all, warn(CodeReadAfterWrite, "galera.cnf of "+g.Host,
+			"several nodes take writes and wsrep_sync_wait does not cover reads: a row just written on another node may not be found",
+			"mysql_wsrep_sync_wait = 1 in oslo.db's section (SET GLOBAL misses pooled sessions), or one writer; every read then waits for what is on its way"))
+	}
+	if v, ok := g.Variables["innodb_flush_log_at_trx_commit"]; ok && v != "1" {
+		all = append(all, warn(CodeDurabilityTraded, "galera.cnf of "+g.Host,
+			"innodb_flush_log_at_trx_commit = "+v+": a node that crashes may lose about a second of commits, all nodes at once lose them for good; rows arrive sooner on other nodes and still not at once",
+			"1, with one writer or wsrep_sync_wait for the reads"))
+	}
+	return all
+}
+
+// waitsForReads: bit 1 of wsrep_sync_wait.
+func waitsForReads(v string) bool {
+	n, err := strconv.ParseUint(v, 10, 8)
+	return err == nil && n&1 != 0
+}

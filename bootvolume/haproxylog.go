@@ -1,0 +1,123 @@
+package bootvolume
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Request is a line of HAProxy's log: a request of HTTP, or a session of TCP.
+type Request struct {
+	At              time.Time // when HAProxy accepted it
+	Host            string    // that the log is of
+	Backend, Server string
+	Total           time.Duration // until the end; -1: not known
+	Connect         time.Duration // to the server; -1: there was none
+	Status          int           // 0: TCP
+	Term            string        // termination state, such as "sH--"
+	ID              string        // a request ID in a captured header
+	Method, Path    string
+}
+
+var (
+	stampOf = regexp.MustCompile(`\[?\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}\]?`)
+	idOf    = regexp.MustCompile(`\breq-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+)
+
+// parseHAProxy reads option httplog, option tcplog, and the form of the
+// fixture in testdata/zed, which has the time first. The caller reads the time.
+func parseHAProxy(line string) (r Request, stamp string, ok bool) {
+	at := stampOf.FindStringIndex(line)
+	if at == nil {
+		return Request{}, "", false
+	}
+	stamp = line[at[0]:at[1]]
+	rest, request, _ := strings.Cut(line[at[1]:], `"`)
+	words := strings.Fields(rest)
+	// httplog and tcplog have the frontend before the server, the fixture
+	// has the client there.
+	if len(words) < 5 || !r.server(words[1]) || !r.timers(words[2]) {
+		return Request{}, "", false
+	}
+	words = words[3:]
+	r.answer(words)
+	if r.ID = idOf.FindString(rest); request != "" {
+		r.request(request)
+	}
+	return r, stamp, r.Term != ""
+}
+
+func (r *Request) server(word string) (ok bool) {
+	r.Backend, r.Server, ok = strings.Cut(word, "/")
+	return ok
+}
+
+// timers are Tq/Tw/Tc/Tr/Ta of HTTP or Tw/Tc/Tt of TCP, in milliseconds.
+func (r *Request) timers(word string) bool {
+	parts := strings.Split(word, "/")
+	if len(parts) != 3 && len(parts) != 5 {
+		return false
+	}
+	ms := make([]time.Duration, len(parts))
+	for i, p := range parts {
+		n, err := strconv.ParseInt(strings.TrimPrefix(p, "+"), 10, 32)
+		if err != nil {
+			return false
+		}
+		ms[i] = time.Duration(max(n, -1)) * time.Millisecond
+	}
+	r.Connect, r.Total = ms[len(ms)/2], ms[len(ms)-1]
+	return true
+}
+
+// answer takes status (HTTP alone), bytes and the termination state.
+func (r *Request) answer(words []string) {
+	if len(words) > 2 && isNumber(words[1]) {
+		r.Status, _ = strconv.Atoi(words[0])
+		words = words[1:]
+	}
+	for _, w := range words[1:] {
+		if isTerm(w) {
+			r.Term = w
+			return
+		}
+	}
+}
+
+func (r *Request) request(quoted string) {
+	words := strings.Fields(strings.TrimSuffix(quoted, `"`))
+	if len(words) < 2 {
+		return
+	}
+	r.Method = words[0]
+	r.Path, _, _ = strings.Cut(words[1], "?")
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(strings.TrimPrefix(s, "+"), 10, 64)
+	return err == nil
+}
+
+// isTerm: "sD" of TCP, "sH--" of HTTP.
+func isTerm(s string) bool {
+	if len(s) != 2 && len(s) != 4 {
+		return false
+	}
+	return strings.Contains("CSPLRIDUKcs-", s[:1]) && strings.Contains("RQCHDLT-", s[1:2])
+}
+
+// createsVolume reports a POST .../volumes.
+func (r Request) createsVolume() bool {
+	return r.Method == "POST" && strings.HasSuffix(r.Path, "/volumes")
+}
+
+// timedOut: HAProxy gave up waiting for the server's answer.
+func (r Request) timedOut() bool {
+	return r.Status == 504 || strings.HasPrefix(r.Term, "sH")
+}
+
+// refused: no server took it, or what took it broke before its answer.
+func (r Request) refused() bool {
+	return r.Server == "<NOSRV>" || r.Status == 502 || r.Status == 503 || (len(r.Term) > 1 && r.Term[1] == 'C')
+}

@@ -1,0 +1,118 @@
+package bootvolume
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var now = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+// zed reads the logs of the recorded incident, without those named.
+func zed(t testing.TB, without ...Source) *Snapshot {
+	s := &Snapshot{Subject: "zed", Taken: now}
+	for _, l := range []Log{{Source: Compute, Host: "c01"}, {Source: API, Host: "ctl1"}, {Source: HAProxy, Host: "ctl1"}} {
+		file := map[Source]string{Compute: "nova-compute-c01.log", API: "cinder-api.log", HAProxy: "haproxy.log"}[l.Source]
+		l.Now = now
+		if !strings.Contains(strings.Join(sources(without), " "), string(l.Source)) {
+			if err := s.Logs.ReadFiles(t.Context(), os.DirFS("testdata/zed"), file, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s
+}
+
+func sources(all []Source) (names []string) {
+	for _, s := range all {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func TestHAProxyLog(t *testing.T) {
+	b, err := os.ReadFile("testdata/haproxy.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l Logs
+	if err := l.Read(t.Context(), strings.NewReader(string(b)), "haproxy.log", Log{Source: HAProxy, Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), "\n"); len(l.Requests) != n || l.Unread != 0 {
+		t.Fatalf("%d of %d lines, %d unread", len(l.Requests), n, l.Unread)
+	}
+	for _, want := range []Request{
+		{Backend: "galera-source", Server: "c3", Term: "--"},
+		{Backend: "nobody", Server: "dead", Term: "cC", Connect: -time.Millisecond},
+		{Backend: "tcp-s-short", Server: "c1", Term: "sD"},
+		{Backend: "api", Server: "web", Status: 504, Term: "sH--", Path: "/slow"},
+		{Backend: "api", Server: "web", Status: 502, Term: "SH--", Path: "/die"},
+		{Backend: "api", Server: "<NOSRV>", Status: 408, Term: "cR--"},
+	} {
+		if !has(l.Requests, want) {
+			t.Errorf("not read: %+v", want)
+		}
+	}
+}
+
+func has(all []Request, w Request) bool {
+	for _, r := range all {
+		if r.Backend == w.Backend && r.Server == w.Server && r.Status == w.Status && r.Term == w.Term && (w.Path == "" || r.Path == w.Path) && !r.At.IsZero() {
+			return w.Connect == 0 || r.Connect == w.Connect
+		}
+	}
+	return false
+}
+
+func TestFollow(t *testing.T) {
+	boots := Follow(&zed(t).Logs)
+	if len(boots) != 2 {
+		t.Fatalf("%d boots: %+v", len(boots), boots)
+	}
+	good, bad := boots[0], boots[1]
+	if !good.Built || good.HAProxy == nil || good.HAProxy.Status != 202 || good.Cinder == nil || good.Cinder.Accepted.IsZero() {
+		t.Errorf("the good one: %+v", good)
+	}
+	if bad.Instance != "1b08bda0-bb50-4304-a740-4ce1e8da50cf" || bad.HAProxy == nil || bad.HAProxy.Status != 504 || bad.HAProxy.Total != 7040*time.Millisecond {
+		t.Errorf("the bad one: %+v", bad)
+	}
+	if bad.Cinder == nil || bad.Cinder.Own != "req-b210d942-dd9d-4390-8f73-739cf1a71c19" || bad.Cinder.Hung == "" {
+		t.Errorf("cinder of the bad one: %+v", bad.Cinder)
+	}
+}
+
+func FuzzHAProxyLog(f *testing.F) {
+	for _, file := range []string{"testdata/haproxy.log", "testdata/zed/haproxy.log"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			f.Add(line)
+		}
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if r, stamp, ok := parseHAProxy(line); ok && (stamp == "" || r.Term == "") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func FuzzOslo(f *testing.F) {
+	for _, file := range []string{"testdata/zed/cinder-api.log", "testdata/zed/nova-compute-c01.log"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			f.Add(line[min(23, len(line)):])
+		}
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if _, known, ok := parseOslo(line); ok && !known {
+			t.Error("matters without a header")
+		}
+	})
+}
