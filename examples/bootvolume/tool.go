@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/bootvolume"
+	"github.com/stackmend/stackmend/examples/cli"
+)
+
+// settings are the tool's own flags, and what was observed.
+type settings struct {
+	novaLog, haproxyLog, cinderLog  cli.List
+	haproxyCfg, novaConf, galeraCnf cli.List
+	zone                            string
+	since                           cli.Age
+	snapshot                        *bootvolume.Snapshot
+}
+
+func tool() cli.Tool {
+	s := &settings{}
+	return cli.Tool{
+		Name:  "bootvolume",
+		Brief: "find where the volumes of a batch boot get lost",
+		Flags: s.flags,
+		Check: s.check,
+		Table: s.table,
+	}
+}
+
+func (s *settings) flags(f *flag.FlagSet) {
+	f.Var(&s.novaLog, "nova-log", "log of a nova-compute, `HOST=FILE`, with its rotated files; may be repeated")
+	f.Var(&s.haproxyLog, "haproxy-log", "log of HAProxy, `HOST=FILE`, with its rotated files; may be repeated")
+	f.Var(&s.cinderLog, "cinder-log", "log of a cinder-api, `HOST=FILE`, with its rotated files; may be repeated")
+	f.Var(&s.haproxyCfg, "haproxy-cfg", "`FILE` of HAProxy's configuration; may be repeated, in HAProxy's order")
+	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`; may be repeated")
+	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
+	f.StringVar(&s.zone, "zone", "UTC", "time `ZONE` of the logs where they do not say it")
+	f.Var(&s.since, "since", "leave out what the logs say of before this `AGE`, such as 24h or 7d")
+}
+
+func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+	zone, err := time.LoadLocation(s.zone)
+	if err != nil {
+		return stackmend.Result{}, cli.Usage("-zone: %v", err)
+	}
+	now := time.Now()
+	s.snapshot = &bootvolume.Snapshot{Subject: "this batch", Taken: now}
+	o := bootvolume.Log{Now: now, Zone: zone}
+	if s.since > 0 {
+		o.Since = s.since.Before(now)
+		s.snapshot.Subject = "boots since " + o.Since.UTC().Format(time.RFC3339)
+	}
+	if err := s.readLogs(ctx, o); err != nil {
+		return stackmend.Result{}, err
+	}
+	if err := s.readConfigurations(); err != nil {
+		return stackmend.Result{}, err
+	}
+	r := bootvolume.Check(s.snapshot)
+	r.Finished = time.Now()
+	return r, nil
+}
+
+func (s *settings) readLogs(ctx context.Context, o bootvolume.Log) error {
+	for _, kind := range []struct {
+		source bootvolume.Source
+		files  []string
+	}{{bootvolume.Compute, s.novaLog}, {bootvolume.HAProxy, s.haproxyLog}, {bootvolume.API, s.cinderLog}} {
+		for _, word := range kind.files {
+			o.Source = kind.source
+			host, path := hostAndFile(word)
+			o.Host = host
+			if err := s.snapshot.Logs.ReadFiles(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), o); err != nil {
+				return err
+			}
+		}
+	}
+	if n := s.snapshot.Logs.Unread; n > 0 {
+		s.snapshot.Unseen = append(s.snapshot.Unseen, fmt.Sprintf("%d lines of HAProxy's logs are in a form that is not read", n))
+	}
+	return nil
+}
+
+func (s *settings) readConfigurations() error {
+	var readers []io.Reader
+	for _, path := range s.haproxyCfg {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		readers = append(readers, f)
+	}
+	var err error
+	if len(readers) > 0 {
+		if s.snapshot.Proxies, err = bootvolume.ReadHAProxy(io.MultiReader(readers...)); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(s.haproxyCfg, " "), err)
+		}
+	}
+	if s.snapshot.Nova, err = each(s.novaConf, bootvolume.ReadNovaConf); err != nil {
+		return err
+	}
+	s.snapshot.Galera, err = each(s.galeraCnf, bootvolume.ReadGaleraConf)
+	return err
+}
+
+// each reads the files of a flag that may be repeated.
+func each[C any](words []string, read func(io.Reader, string) (C, error)) (all []C, err error) {
+	for _, word := range words {
+		host, path := hostAndFile(word)
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		c, err := read(f, host)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// hostAndFile splits HOST=FILE; a file alone is its own host.
+func hostAndFile(word string) (host, path string) {
+	if host, path, ok := strings.Cut(word, "="); ok {
+		return host, path
+	}
+	return filepath.Base(word), word
+}
+
+// table has the instances of the batch one below the other, and the stages
+// that their requests passed; the first break is marked.
+func (s *settings) table(w io.Writer) {
+	boots := bootvolume.Follow(&s.snapshot.Logs)
+	if len(boots) == 0 {
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_ = cli.Note(t, "instance\tcompute\tnova asked\thaproxy\tcinder-api\tended\n")
+	for _, b := range boots {
+		_ = cli.Note(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Instance, cli.Clean(b.Host), b.Begun.UTC().Format("15:04:05.000"), haproxy(b), cinder(b), ended(b))
+	}
+	_ = t.Flush()
+}
+
+func haproxy(b bootvolume.Boot) string {
+	h := b.HAProxy
+	if h == nil {
+		return "not seen"
+	}
+	text := fmt.Sprintf("%d %s %s %v", h.Status, h.Server, h.Term, h.Total)
+	if h.Status >= 400 {
+		text = "X " + text
+	}
+	return cli.Clean(text)
+}
+
+func cinder(b bootvolume.Boot) string {
+	switch c := b.Cinder; {
+	case c == nil:
+		return "not seen"
+	case c.Accepted.IsZero():
+		return "X posted, not accepted"
+	case !b.Built && c.Accepted.After(b.Ended):
+		return "X accepted too late"
+	}
+	return "accepted"
+}
+
+func ended(b bootvolume.Boot) string {
+	switch {
+	case b.Built:
+		return "runs"
+	case b.Failure != "":
+		return "X failed"
+	}
+	return "not seen"
+}
