@@ -92,6 +92,18 @@ func (l *lan) probe(from, method, to string, o ProbeOptions) Report {
 	return r
 }
 
+// measure probes until no answer comes too late to count, as happens on a
+// machine that has other things to do: nothing here loses packets.
+func (l *lan) measure(from, to string) (r Report) {
+	l.t.Helper()
+	for range 5 {
+		if r = l.probe(from, "icmp", to, ProbeOptions{}); r.Verdict != Lossy && r.Verdict != Undecided {
+			break
+		}
+	}
+	return r
+}
+
 // answers waits until the target answers at all: bonds and bridges take a
 // moment to let frames through.
 func (l *lan) answers(from, to string) {
@@ -155,7 +167,7 @@ func TestKernelStacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := pathFrom(t, paths, "inst", "eth0")
-			r := s.probe("inst", "icmp", "10.0.0.1:0", ProbeOptions{Timeout: 300 * time.Millisecond})
+			r := s.measure("inst", "10.0.0.1:0")
 			t.Logf("predicted %d (%s), measured %d %q with %d packets", p.Largest, p.Limiting().says(), r.Largest, r.Verdict, r.Sent)
 			if p.Largest != c.want || r.Largest != c.want || r.Verdict != c.verdict || !p.Sure || len(p.Unknown) > 0 {
 				t.Errorf("want %d %q; predicted %+v; measured %+v", c.want, c.verdict, p, r)
