@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -66,18 +67,29 @@ func TestKernelOpenVSwitch(t *testing.T) {
 	lab.Need(t, "ovs-vsctl", "ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-ofctl")
 	o := newOVS(t)
 	all := slices.Sorted(slices.Values(frameNames[1:]))
-	o.sees([]string{"ordinary"}) // NORMAL
+	o.comesTo([]string{"ordinary"}) // NORMAL
 	o.says(false, stackmend.Unknown, CodeNotApplicable)
 	o.vsctl("set", "bridge", "br-int", "other-config:forward-bpdu=true")
-	o.sees(all)
+	o.comesTo(all)
 	o.says(true, stackmend.Warn, CodeTapUnprotected)
 	o.vsctl("remove", "bridge", "br-int", "other-config", "forward-bpdu")
-	o.sees([]string{"ordinary"})
+	o.comesTo([]string{"ordinary"})
 	o.run("ovs-ofctl", "add-flow", filepath.Join(o.dir, "br-int.mgmt"), "priority=9,in_port=tap1,actions=output:up0")
-	o.sees(all) // a flow that names the port asks nobody
+	o.comesTo(all) // a flow that names the port asks nobody
 	if p := o.plan(Selection{Taps: []string{"tap1"}}); len(p.Refusals) != 1 || len(p.Steps) != 0 {
 		t.Errorf("its port as a tap: %+v", p)
 	}
+}
+
+// comesTo waits until the first instance's frames get to the uplink as they
+// should: flows in the kernel outlive a change of settings for a moment.
+func (o ovs) comesTo(want []string) {
+	o.t.Helper()
+	o.wait("what passes is "+strings.Join(want, " "), func() bool {
+		o.inst1.sendAll()
+		got, _ := o.uplink.until()
+		return slices.Equal(got, want)
+	})
 }
 
 // says compares what is read from the database, and found of tap1.
