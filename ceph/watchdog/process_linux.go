@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,18 +12,36 @@ import (
 	"github.com/stackmend/stackmend"
 )
 
-// isOSD reports whether a process is this OSD's and has not ended: a zombie
-// has no command line.
+// isOSD reports whether a process is this OSD's and has not ended. One whose
+// memory is gone may still hold its files, and the lock on its pid file: it has
+// ended when it is a zombie without other threads.
 func isOSD(pid, osd int) (bool, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	dir := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(dir + "/cmdline")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
+	if len(b) == 0 {
+		return !ended(dir), nil
+	}
 	id, ok := osdOf(b, nil)
 	return ok && id == osd, nil
+}
+
+func ended(dir string) bool {
+	b, err := os.ReadFile(dir + "/stat")
+	i := bytes.LastIndexByte(b, ')')
+	if err != nil || i < 0 || i+2 >= len(b) {
+		return true
+	}
+	if state := b[i+2]; state != 'Z' && state != 'X' {
+		return false
+	}
+	tasks, err := os.ReadDir(dir + "/task")
+	return err != nil || len(tasks) <= 1
 }
 
 // terminate sends SIGTERM to a process, by a descriptor of it, so that the
