@@ -27,12 +27,12 @@ type Sampler struct {
 }
 
 type osdFiles struct {
-	id, pid      int
-	status       *os.File
-	statm        *os.File // where status has no RssAnon
-	born         time.Duration
-	group        int
-	groups, path string // as /proc/PID/cgroup had them
+	id, pid int
+	status  *os.File
+	statm   *os.File // where status has no RssAnon
+	born    time.Duration
+	group   int
+	groups  string // as /proc/PID/cgroup had them
 }
 
 type groupFiles struct {
