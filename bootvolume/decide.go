@@ -62,7 +62,7 @@ func (s *Snapshot) verdict(b Boot) (stackmend.Finding, bool) {
 // a verdict on one instance.
 type verdict struct {
 	code, message, fix string
-	byOrder            bool // it rests on a line that was paired by order
+	byOrder            bool // it rests on a line that was paired by order, or on there being none left
 }
 
 // ended is told by nova's own words first: they name the instance.
@@ -112,7 +112,8 @@ func (s *Snapshot) atHAProxy(b Boot) verdict {
 func (s *Snapshot) notAtHAProxy(b Boot) verdict {
 	at := b.Begun
 	if at.IsZero() {
-		at = b.Ended
+		return verdict{code: CodeUndetermined, message: "nova failed at the block devices, and did not say that it asks for a new volume",
+			fix: "give the nova-compute log from before the boot; look at nova's own failure: " + short(b.Failure)}
 	}
 	proxy, api := s.Logs.Spans[HAProxy].covers(at), s.Logs.Spans[API].covers(at)
 	switch {
@@ -120,9 +121,9 @@ func (s *Snapshot) notAtHAProxy(b Boot) verdict {
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
 			fix: "give HAProxy's log of that time, with the request ID captured"}
 	case notConnected.MatchString(b.Failure):
-		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue"}
+		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue", byOrder: true}
 	case api && s.captures():
-		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure)}
+		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure), byOrder: true}
 	}
 	return verdict{code: CodeUndetermined, message: "HAProxy did not log the request, or not its ID", fix: "capture X-OpenStack-Request-ID in HAProxy, and give cinder-api's logs"}
 }

@@ -115,6 +115,43 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// An instance that boots from a volume that exists asks for none.
+func TestExistingVolume(t *testing.T) {
+	s := zed(t)
+	s.Logs.cover(HAProxy, now)
+	s.Logs.Requests = slices.DeleteFunc(s.Logs.Requests, func(r Request) bool { return r.Status == 504 })
+	s.Logs.Events = slices.DeleteFunc(s.Logs.Events, func(e Event) bool {
+		return strings.HasPrefix(e.Request, "req-d4703fbc") && (e.Instance == "" || e.Kind == Begun)
+	})
+	if got := codes(Check(s)); !slices.Equal(got, []string{CodeUndetermined}) {
+		t.Errorf("%v", got)
+	}
+	for text, want := range map[string]Kind{"Booting with volume 1b08 at /dev/sda": "", "Booting with blank volume at /dev/sda": Begun} {
+		if got := kindOf("nova.virt.block_device", text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+// Where instances share a request, which of them has none is told by order.
+func TestSharedRequest(t *testing.T) {
+	s := zed(t)
+	s.Logs.cover(HAProxy, now)
+	s.Logs.Requests = slices.DeleteFunc(s.Logs.Requests, func(r Request) bool { return r.Status == 504 })
+	s.Logs.Events = slices.DeleteFunc(s.Logs.Events, func(e Event) bool {
+		return strings.HasPrefix(e.Request, "req-d4703fbc") && e.Instance == ""
+	})
+	for i, e := range s.Logs.Events {
+		if e.Instance != "" {
+			s.Logs.Events[i].Request = "req-12e6c881-be36-4e6a-9b72-57fd00b44536"
+		}
+	}
+	r := Check(s)
+	if got := codes(r); !slices.Equal(got, []string{CodeNeverSent}) || r.Findings[0].Confidence != stackmend.Medium {
+		t.Errorf("%v %+v", got, r.Findings)
+	}
+}
+
 const cfg = `
 global
     maxconn 100

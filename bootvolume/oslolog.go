@@ -39,7 +39,10 @@ var (
 	// header is oslo.log's: pid LEVEL logger [own ids ...] message. The first
 	// word of nova's brackets is the global ID or None, cinder has the two
 	// the other way round.
-	header   = regexp.MustCompile(`^ ?(\d+) ([A-Z]+) (\S+) \[([^\]]*)\] (?:\[instance: ([0-9a-f-]{36})\] )?(.*)$`)
+	header = regexp.MustCompile(`^ ?(\d+) ([A-Z]+) (\S+) \[([^\]]*)\] (?:\[instance: ([0-9a-f-]{36})\] )?(.*)$`)
+	// asks is nova before it has a volume made; "Booting with volume ID" has
+	// one already.
+	asks     = regexp.MustCompile(`^Booting with (?:volume snapshot|volume-backed-image|blank volume) `)
 	posted   = regexp.MustCompile(`^POST \S+/volumes$`)
 	answered = regexp.MustCompile(`/volumes returned with HTTP (\d+)$`)
 )
@@ -82,7 +85,7 @@ func (e *Event) context(text string) {
 // and cinder (api/openstack/wsgi.py, quota_utils.py).
 func kindOf(logger, text string) Kind {
 	switch {
-	case logger == "nova.virt.block_device" && strings.HasPrefix(text, "Booting with "):
+	case logger == "nova.virt.block_device" && asks.MatchString(text):
 		return Begun
 	case strings.HasPrefix(text, "Instance failed block device setup"):
 		return Broken
