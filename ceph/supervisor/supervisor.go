@@ -149,6 +149,9 @@ func until(ctx context.Context, s Supervisor, c Change, ok func(State) bool) err
 		if err == nil && ok(st) {
 			return nil
 		}
+		if errors.Is(err, os.ErrNotExist) { // waiting does not bring it back
+			return err
+		}
 		if last = err; last == nil {
 			last = fmt.Errorf("%w: %s of osd.%d is not in effect (running %t, held %t)", stackmend.ErrTimeout, c.Action, c.OSD, st.Running, st.Held)
 		}
