@@ -57,6 +57,10 @@
 // https://opendev.org/openstack/neutron/src/tag/21.0.0/neutron/plugins/ml2/drivers,
 // RFC 1191, RFC 4821, RFC 8201 and RFC 8899.
 //
+// Every stack that package mtu's tests name was built in a real kernel, but for
+// team devices and OVN, which were not at hand: team is judged by the rules of a
+// bond, geneve by what the kernel's own geneve device does.
+//
 // Open vSwitch's flows are not seen from its links: such paths are unknown
 // from the bridge on, and bridge mappings are judged where the bridge's ports
 // are links.
