@@ -213,6 +213,15 @@ func flagStories() []story {
 	}
 }
 
+// TestHostInPart: a host that somebody else has put together may lack anything.
+func TestHostInPart(t *testing.T) {
+	o := calm(t)
+	o.Host = &Host{Name: "h", CPUs: 8, Span: time.Second}
+	if r := Check(o, Policy{}); r.Status == stackmend.Fail {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 // TestPure holds the deciding files to what needs no world.
 func TestPure(t *testing.T) {
 	allowed := []string{"cmp", "fmt", "maps", "slices", "strconv", "strings", "time", "regexp", "github.com/stackmend/stackmend"}

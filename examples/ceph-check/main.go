@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func main() { os.Exit(cli.Main(tool())) }
 type check struct {
 	replay, record, earlier       string
 	conf, id, keyring, backend    string
-	asok, clusterLog              string
+	asok, clusterLog, places      string
 	osdLogs                       cli.List
 	host, onlyHost, noDaemons     bool
 	interval, timeout, hostPeriod time.Duration
@@ -57,6 +58,7 @@ func (c *check) flags(fs *flag.FlagSet) {
 	fs.DurationVar(&c.hostPeriod, "host-between", 5*time.Second, "time between the two looks at this host")
 	fs.Var(&c.osdLogs, "osd-log", "read the log of an OSD in `FILE`; may be repeated")
 	fs.StringVar(&c.clusterLog, "cluster-log", "", "read the cluster log in `FILE`: the monitors remember minutes only")
+	fs.StringVar(&c.places, "places", "", "where storage addresses are, a `FILE` of JSON: {\"192.0.2.7\": {\"Host\": \"stor7\", \"Switch\": \"leaf2\"}}; for retransmissions")
 	fs.BoolVar(&c.noDaemons, "no-daemons", false, "do not ask the OSDs themselves; what rests on them is then unknown")
 	fs.DurationVar(&c.interval, "interval", 0, "look twice, `this long` apart")
 	fs.DurationVar(&c.timeout, "command-timeout", 30*time.Second, "the longest time for one command")
@@ -81,12 +83,31 @@ func (c *check) check(ctx context.Context) (stackmend.Result, error) {
 	if err := c.valid(); err != nil {
 		return stackmend.Result{}, err
 	}
+	policy, err := c.policy()
+	if err != nil {
+		return stackmend.Result{}, err
+	}
 	for _, look := range []func(context.Context) error{c.logs, c.thisHost, c.cluster} {
 		if err := look(ctx); err != nil {
 			return stackmend.Result{}, err
 		}
 	}
-	return ceph.Check(c.observed, ceph.Policy{}), nil
+	return ceph.Check(c.observed, policy), nil
+}
+
+// policy is the default one, with the map of the network if there is one.
+func (c *check) policy() (p ceph.Policy, err error) {
+	if c.places == "" {
+		return p, nil
+	}
+	b, err := os.ReadFile(c.places)
+	if err != nil {
+		return p, cli.Usage("-places: %v", err)
+	}
+	if err := json.Unmarshal(b, &p.Places); err != nil {
+		return p, cli.Usage("-places %s: %v", c.places, err)
+	}
+	return p, nil
 }
 
 func (c *check) logs(context.Context) error {

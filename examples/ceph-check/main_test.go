@@ -65,10 +65,24 @@ func TestWrongUsage(t *testing.T) {
 		{3, []string{"-replay", recordings + "pacific-healthy", "-osd-log", "/no/such.log"}},
 		{3, []string{"-replay", recordings + "pacific-healthy", "-cluster-log", log}},
 		{64, []string{"-replay", recordings + "pacific-healthy", "-apply"}},
+		{64, []string{"-replay", recordings + "pacific-healthy", "-places", "/no/such.json"}},
+		{64, []string{"-replay", recordings + "pacific-healthy", "-places", log}},
 	} {
 		if status, out, errs := run(t, c.args...); status != c.status || errs == "" {
 			t.Errorf("%v: %d %s%s", c.args, status, out, errs)
 		}
+	}
+}
+
+// TestPlaces: the map of the network is read.
+func TestPlaces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "places.json")
+	if err := os.WriteFile(path, []byte(`{"192.0.2.7": {"Host": "stor7", "Switch": "leaf2"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &check{places: path}
+	if p, err := c.policy(); err != nil || p.Places["192.0.2.7"].Switch != "leaf2" {
+		t.Errorf("%+v %v", p, err)
 	}
 }
 
