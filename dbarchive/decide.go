@@ -72,11 +72,20 @@ func (s *Snapshot) subject() string {
 	return "nova cells " + strings.Join(names, ", ")
 }
 
+// unread is why nothing is known of the cell; empty if it was read. A snapshot
+// may have been put together by others, without the schema.
+func (c CellState) unread() string {
+	if c.Err == "" && c.Schema == nil {
+		return "its schema was not seen"
+	}
+	return c.Err
+}
+
 func (c CellState) findings(s *Snapshot, t Thresholds) []stackmend.Finding {
 	subject := "cell " + c.Name
-	if c.Err != "" {
+	if why := c.unread(); why != "" {
 		return []stackmend.Finding{{Code: NotArchivable, Status: stackmend.Unknown, Subject: subject,
-			Message: "the cell could not be read: " + c.Err, Fix: "make the cell's database reachable; until then no API row of any cell is touched"}}
+			Message: "the cell could not be read: " + why, Fix: "make the cell's database reachable; until then no API row of any cell is touched"}}
 	}
 	var out []stackmend.Finding
 	add := func(code string, st stackmend.Status, message, fix string, ev ...stackmend.Evidence) {
@@ -172,7 +181,7 @@ func (s *Snapshot) cell(name string) *CellState {
 	if s == nil {
 		return nil
 	}
-	i := slices.IndexFunc(s.Cells, func(c CellState) bool { return c.Name == name && c.Err == "" })
+	i := slices.IndexFunc(s.Cells, func(c CellState) bool { return c.Name == name && c.unread() == "" })
 	if i < 0 {
 		return nil
 	}

@@ -40,7 +40,7 @@ func Plan(s *Snapshot, valid time.Duration) *stackmend.Plan {
 		for _, t := range c.Tables {
 			p.Exists.Rows += t.Rows
 		}
-		if c.Err == "" {
+		if c.unread() == "" {
 			c.plan(s, p)
 		}
 	}
@@ -171,11 +171,8 @@ func estimated(e bool) string {
 
 // refusals say why nothing of this cell may be archived.
 func (c CellState) refusals(sel Selection) []string {
-	if c.Err != "" {
-		return []string{"it could not be read: " + c.Err}
-	}
-	if c.Schema == nil {
-		return []string{"its schema was not read"}
+	if why := c.unread(); why != "" {
+		return []string{"it could not be read: " + why}
 	}
 	var r []string
 	no := func(when bool, format string, args ...any) {
