@@ -100,7 +100,7 @@ func (m *Map) margin(pg PG, p Policy, osds []int) error {
 			left++
 		}
 	}
-	if left < floor {
+	if left < floor && !(p.Degraded && !strings.Contains(pg.State, "active")) {
 		return refuse("placement group %s of pool %s would be left with %d of %d members, and needs %d", pg.ID, pool.Name, left, pool.Size, floor)
 	}
 	return nil
@@ -165,7 +165,7 @@ func MayStop(ctx context.Context, to ceph.Commander, p Policy, osds ...int) erro
 	if err := Margin(ctx, to, m, p, osds...); err != nil {
 		return err
 	}
-	return OKToStop(ctx, to, osds...)
+	return okToStop(ctx, to, p, osds)
 }
 
 // Verdict makes of an answer what a guard says: no is Wait, for it may be yes

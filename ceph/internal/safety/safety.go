@@ -89,6 +89,12 @@ func Trust(ctx context.Context, to ceph.Commander) error {
 // the body, not the status, and the text that releases before 14.2.22, 15.2.11
 // and 16.2.0 answer with (src/mgr/DaemonServer.cc at v12.2.13 and v15.2.5).
 func OKToStop(ctx context.Context, to ceph.Commander, osds ...int) error {
+	return okToStop(ctx, to, Policy{}, osds)
+}
+
+// okToStop takes it for a yes, if the policy permits degraded placement groups,
+// when all that the manager objects to is inactive already.
+func okToStop(ctx context.Context, to ceph.Commander, p Policy, osds []int) error {
 	if len(osds) == 0 {
 		return refuse("ok-to-stop of no OSD")
 	}
@@ -100,7 +106,7 @@ func OKToStop(ctx context.Context, to ceph.Commander, osds ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	body, err := ceph.Ask(ctx, to, c)
-	return readOKToStop(osds, body, err)
+	return readOKToStop(p, osds, body, err)
 }
 
 // okJSON is the answer. Some ways to ask wrap it once more.
@@ -115,7 +121,7 @@ type okJSON struct {
 // busy is EBUSY: "no", which is an answer. EAGAIN is none.
 const busy = 16
 
-func readOKToStop(osds []int, body []byte, err error) error {
+func readOKToStop(p Policy, osds []int, body []byte, err error) error {
 	var said *ceph.CommandError
 	if err != nil && (!errors.As(err, &said) || said.Code != busy) {
 		return err
@@ -136,13 +142,15 @@ func readOKToStop(osds []int, body []byte, err error) error {
 			return fmt.Errorf("ceph: osd ok-to-stop: unexpected form of the answer: %.200s", text)
 		}
 	}
-	return j.judge(osds, said)
+	return j.judge(p, osds, said)
 }
 
-func (j okJSON) judge(osds []int, said *ceph.CommandError) error {
+func (j okJSON) judge(p Policy, osds []int, said *ceph.CommandError) error {
 	switch ok := string(j.OK); {
 	case ok != "true" && ok != "false" || j.NotOK == nil:
 		return errors.New("ceph: the answer to osd ok-to-stop does not say yes or no")
+	case p.Degraded && *j.NotOK > 0 && len(j.Already) == *j.NotOK && len(j.Bad) == 0:
+		// What is inactive already is not made worse.
 	case ok == "false" || *j.NotOK > 0 || said != nil:
 		return refuse("the manager says that stopping %v would make %d placement groups inactive (%s)", osds, *j.NotOK,
 			strings.Join(append(j.Already, j.Bad...), " "))

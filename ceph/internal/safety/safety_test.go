@@ -62,8 +62,15 @@ func TestReadOKToStop(t *testing.T) {
 		"Luminous, of another":       {"OSD(s) 0,11 are ok to stop without reducing availability, provided", nil, unknown},
 		"text that says the reverse": {"OSD(s) 0,1 are NOT ok to stop without reducing availability", nil, unknown},
 	} {
-		if err := readOKToStop([]int{0, 1}, []byte(c.body), c.err); kind(err) != c.want {
+		if err := readOKToStop(Policy{}, []int{0, 1}, []byte(c.body), c.err); kind(err) != c.want {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+	worse := `{"ok_to_stop":false,"osds":[0,1],"num_not_ok_pgs":2,"bad_already_inactive":["2.0"],"bad_become_inactive":["2.1"]}`
+	already := `{"ok_to_stop":false,"osds":[0,1],"num_not_ok_pgs":1,"bad_already_inactive":["2.0"]}`
+	for body, want := range map[string]string{worse: no, already: yes} {
+		if err := readOKToStop(Policy{Degraded: true}, []int{0, 1}, []byte(body), busyErr); kind(err) != want {
+			t.Errorf("degraded permitted, %s: %v, want %s", body, err, want)
 		}
 	}
 	if err := OKToStop(t.Context(), answers{}); kind(err) != no {
@@ -75,7 +82,7 @@ func FuzzReadOKToStop(f *testing.F) {
 	f.Add(`{"ok_to_stop":true,"osds":[0,1],"num_not_ok_pgs":0}`)
 	f.Add("OSD(s) 0,1 are ok to stop without reducing availability")
 	f.Fuzz(func(t *testing.T, body string) {
-		if readOKToStop([]int{0, 1}, []byte(body), nil) == nil && !strings.Contains(body, "1") {
+		if readOKToStop(Policy{}, []int{0, 1}, []byte(body), nil) == nil && !strings.Contains(body, "1") {
 			t.Errorf("yes to %q", body)
 		}
 	})

@@ -1,0 +1,332 @@
+package pglog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph"
+	"github.com/stackmend/stackmend/ceph/internal/child"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
+	"github.com/stackmend/stackmend/ceph/supervisor"
+)
+
+// Config is whom the package speaks to.
+type Config struct {
+	Cluster    ceph.Commander
+	Supervisor supervisor.Supervisor
+	Tool       Tool
+	// MinStop is what the supervisor must grant a stop before it kills; 0:
+	// supervisor.DefaultMinStop.
+	MinStop time.Duration
+}
+
+// An Applier carries out the plans of this package, on the host of the OSDs.
+type Applier struct {
+	c Config
+	p Policy
+
+	mu     sync.Mutex
+	proven map[string]bool // steps whose logs were read again by this process
+}
+
+// NewApplier returns an Applier. Of the policy it takes what may be stopped.
+func NewApplier(c Config, p Policy) *Applier {
+	return &Applier{c: c, p: p, proven: map[string]bool{}}
+}
+
+func (a *Applier) safety() safety.Policy {
+	return safety.Policy{Lowest: a.p.Lowest, Degraded: a.p.Degraded}
+}
+
+// Guards asks whether an OSD may be stopped, together with those under way.
+func (a *Applier) Guards() []stackmend.Guard {
+	return []stackmend.Guard{stackmend.GuardFunc("may stop", func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+		if r.Step.Verb != verbStop || r.Begun {
+			return stackmend.Verdict{Decision: stackmend.Permit}, nil
+		}
+		ids, err := underWay(r)
+		if err != nil {
+			return stackmend.Verdict{}, err
+		}
+		return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, a.safety(), ids...)), nil
+	})}
+}
+
+// underWay are the step's OSD and those that are stopped, or about to be, and
+// not back.
+func underWay(r stackmend.Request) ([]int, error) {
+	down := map[string]bool{r.Step.Target: true}
+	for _, o := range append(append([]stackmend.Outcome{}, r.Outcomes...), r.Running...) {
+		switch o.Step.Verb {
+		case verbStop, verbTrim:
+			down[o.Step.Target] = true
+		}
+	}
+	for _, o := range r.Outcomes {
+		if o.Step.Verb == verbStart && o.State == stackmend.Done || o.Step.Verb == verbStop && o.State == stackmend.Reverted {
+			delete(down, o.Step.Target)
+		}
+	}
+	down[r.Step.Target] = true
+	var ids []int
+	for name := range down {
+		id, err := number(name)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func number(target string) (int, error) {
+	text, ok := strings.CutPrefix(target, "osd.")
+	id, err := strconv.Atoi(text)
+	if !ok || err != nil || id < 0 || osdName(id) != target {
+		return 0, fmt.Errorf("%w: %q is not an OSD", stackmend.ErrRefused, target)
+	}
+	return id, nil
+}
+
+// Recheck compares the map with what the step assumes.
+func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err != nil {
+		return err
+	}
+	seen := map[string]string{"fsid": m.FSID, flag: "unset"}
+	if m.Has(flag) {
+		seen[flag] = "set"
+	}
+	switch s.Verb {
+	case verbSet, verbUnset:
+		if s.Target != flag {
+			return fmt.Errorf("%w: flag %q", stackmend.ErrRefused, s.Target)
+		}
+	case verbHold, verbStop, verbTrim, verbStart:
+		id, err := number(s.Target)
+		if err != nil {
+			return err
+		}
+		if o := m.OSD(id); o != nil {
+			seen["uuid"], seen["up_from"] = o.UUID, strconv.Itoa(o.UpFrom)
+		}
+	default:
+		return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+	}
+	return s.Holds(seen)
+}
+
+// Do carries out a step.
+func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
+	if err := a.Verify(ctx, s); err == nil {
+		return nil // done already
+	}
+	if err := a.Recheck(ctx, s); err != nil {
+		return err
+	}
+	lock, err := w.LockFile()
+	if err == nil {
+		defer lock.Close()
+		ctx = child.WithLock(ctx, lock)
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if s.Verb == verbSet || s.Verb == verbUnset {
+		return a.setFlag(ctx, s.Verb == verbSet)
+	}
+	id, err := number(s.Target)
+	if err != nil {
+		return err
+	}
+	switch s.Verb {
+	case verbTrim:
+		return a.trimOSD(ctx, id, s, w)
+	case verbStart:
+		return a.start(ctx, id, s)
+	case verbHold:
+		return a.change(ctx, id, s, supervisor.Hold)
+	case verbStop:
+		if err := a.change(ctx, id, s, supervisor.Stop); err != nil {
+			return err
+		}
+		return poll(ctx, func() error { return a.down(ctx, id) })
+	}
+	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func (a *Applier) change(ctx context.Context, id int, s stackmend.Step, what supervisor.Action) error {
+	return a.c.Supervisor.Do(ctx, supervisor.Change{OSD: id, Action: what, Respawn: s.Args["respawn"], MinStop: a.c.MinStop})
+}
+
+// start releases and starts an OSD, and waits until its placement groups are
+// settled.
+func (a *Applier) start(ctx context.Context, id int, s stackmend.Step) error {
+	if err := a.run(ctx, id, s); err != nil {
+		return err
+	}
+	// Others may be down on purpose or be the trouble; this one must be back.
+	return poll(ctx, func() error { return a.settled(ctx, id) })
+}
+
+func (a *Applier) settled(ctx context.Context, id int) error {
+	return safety.Settled(ctx, a.c.Cluster, safety.Policy{Degraded: a.p.Degraded}, id)
+}
+
+func (a *Applier) run(ctx context.Context, id int, s stackmend.Step) error {
+	if err := a.change(ctx, id, s, supervisor.Release); err != nil {
+		return err
+	}
+	return a.change(ctx, id, s, supervisor.Start)
+}
+
+// poll asks until the answer is nil. A refusal that stands when ctx ends is no
+// longer one: it is a state that did not come about.
+func poll(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w: %v", stackmend.ErrTimeout, context.Cause(ctx), err)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// down refuses until an OSD is neither running nor up.
+func (a *Applier) down(ctx context.Context, id int) error {
+	st, err := a.c.Supervisor.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err != nil {
+		return err
+	}
+	switch o := m.OSD(id); {
+	case st.Running:
+		return fmt.Errorf("%w: osd.%d runs (process %d)", stackmend.ErrNotDone, id, st.PID)
+	case o == nil || o.Up != 0:
+		return fmt.Errorf("%w: osd.%d is not down in the map", stackmend.ErrNotDone, id)
+	case !st.Held:
+		return fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
+	}
+	return nil
+}
+
+func (a *Applier) setFlag(ctx context.Context, on bool) error {
+	prefix := "osd unset"
+	if on {
+		prefix = "osd set"
+	}
+	asked, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err := ceph.Ask(asked, a.c.Cluster, ceph.Command{To: ceph.Target{Kind: ceph.KindMon}, Prefix: prefix, Args: []ceph.Arg{{Name: "key", Value: flag}}})
+	return err
+}
+
+// hasFlag returns ErrNotDone if the flag is not as it should be.
+func (a *Applier) hasFlag(ctx context.Context, on bool) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err == nil && m.Has(flag) != on {
+		err = fmt.Errorf("%w: %s is set: %t", stackmend.ErrNotDone, flag, !on)
+	}
+	return err
+}
+
+// Verify looks whether a step is in effect.
+func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
+	if s.Verb == verbSet || s.Verb == verbUnset {
+		return a.hasFlag(ctx, s.Verb == verbSet)
+	}
+	id, err := number(s.Target)
+	if err != nil {
+		return err
+	}
+	switch s.Verb {
+	case verbHold:
+		st, err := a.c.Supervisor.State(ctx, id)
+		if err == nil && !st.Held {
+			err = fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
+		}
+		return err
+	case verbStop:
+		return a.down(ctx, id)
+	case verbTrim:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.proven[key(s)] {
+			return nil
+		}
+		return fmt.Errorf("%w: not every log was read again", stackmend.ErrNotDone)
+	case verbStart:
+		return a.running(ctx, id)
+	}
+	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func key(s stackmend.Step) string {
+	return strings.Join([]string{s.Target, s.Assumes["uuid"], s.Args["max_entries"], s.Args["max_dups"]}, " ")
+}
+
+// running returns ErrNotDone unless an OSD runs, may be respawned, and is
+// settled.
+func (a *Applier) running(ctx context.Context, id int) error {
+	st, err := a.c.Supervisor.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !st.Running || st.Held && st.Respawn != "" {
+		return fmt.Errorf("%w: osd.%d runs: %t, is held: %t", stackmend.ErrNotDone, id, st.Running, st.Held)
+	}
+	if err := a.settled(ctx, id); errors.Is(err, stackmend.ErrRefused) {
+		return fmt.Errorf("%w: %v", stackmend.ErrNotDone, err)
+	} else {
+		return err
+	}
+}
+
+// Revert undoes a step: a flag that was set is unset, an OSD that was stopped
+// is started and up before it is believed.
+func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
+	switch s.Verb {
+	case verbSet:
+		return errors.Join(a.setFlag(ctx, false), a.hasFlag(ctx, false))
+	case verbUnset, verbTrim:
+		return nil
+	}
+	id, err := number(s.Target)
+	if err != nil {
+		return err
+	}
+	switch s.Verb {
+	case verbHold:
+		return a.change(ctx, id, s, supervisor.Release)
+	case verbStop, verbStart:
+		if err := a.run(ctx, id, s); err != nil {
+			return err
+		}
+		return poll(ctx, func() error { return a.up(ctx, id) })
+	}
+	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func (a *Applier) up(ctx context.Context, id int) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err != nil {
+		return err
+	}
+	if o := m.OSD(id); o == nil || o.Up != 1 {
+		return fmt.Errorf("osd.%d is not up", id)
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package pglog
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
+)
+
+// A Policy is what a trim may do. Its zero value trims nothing.
+type Policy struct {
+	// MaxEntries is how long a log may stay; 0: entries are not trimmed.
+	MaxEntries int64
+	// MaxDups is how many dups may stay; 0: dups are not trimmed.
+	MaxDups int64
+	// Active permits trimming placement groups that are active: idle ones, for
+	// those that are written to trim themselves.
+	Active bool
+	// Degraded permits stopping an OSD whose placement groups are degraded or
+	// inactive already.
+	Degraded bool
+	// Lowest is how many copies must be left while an OSD is stopped; 0: 2.
+	Lowest int
+	// Expires is how long the plan holds; 0: an hour.
+	Expires time.Duration
+}
+
+// The verbs of a plan's steps.
+const (
+	verbSet    = "set-flag"
+	verbUnset  = "unset-flag"
+	verbHold   = "hold-respawn"
+	verbStop   = "stop-osd"
+	verbTrim   = "trim-pg-logs"
+	verbStart  = "start-osd"
+	flagsGroup = "flags"
+	flag       = "noout"
+)
+
+// Plan plans the trim of the snapshot's OSDs that are on this host.
+func Plan(s *Snapshot, p Policy) *stackmend.Plan {
+	plan := &stackmend.Plan{Check: "ceph-trim-pglog", Subject: "cluster " + s.FSID, Created: s.Taken,
+		Expires: s.Taken.Add(cmp.Or(p.Expires, time.Hour)), Exists: stackmend.Cost{Instances: int64(len(s.OSDs))}}
+	switch {
+	case p.MaxEntries <= 0 && p.MaxDups <= 0:
+		plan.Refusals = append(plan.Refusals, "no limit: say how many entries or dups may stay")
+	case p.MaxEntries > 0 && p.MaxEntries < 100:
+		plan.Refusals = append(plan.Refusals, "fewer than 100 entries: every short absence of an OSD would end in backfill")
+	}
+	if s.Stopped != "" {
+		plan.Refusals = append(plan.Refusals, s.Stopped)
+	}
+	domains := map[string][]OSD{}
+	for _, o := range s.OSDs {
+		if why := o.keep(s, p); why != "" {
+			plan.Kept = append(plan.Kept, stackmend.Kept{Target: osdName(o.ID), Reason: why})
+			continue
+		}
+		domains[o.Domain] = append(domains[o.Domain], o)
+	}
+	if len(domains) > 0 && len(plan.Refusals) == 0 {
+		plan.Steps = steps(s, p, domains)
+	}
+	return plan
+}
+
+func osdName(id int) string { return "osd." + strconv.Itoa(id) }
+
+// keep says why an OSD is left alone.
+func (o OSD) keep(s *Snapshot, p Policy) string {
+	switch {
+	case o.Local == nil:
+		return fmt.Sprintf("it cannot be trimmed from here (host %s): %s", o.Host, o.Why)
+	case o.Version == "" || o.Version != o.Tool:
+		return fmt.Sprintf("it runs version %q, ceph-objectstore-tool here is %q: use the tool of its own version", o.Version, o.Tool)
+	case o.Local.Held && o.Local.Respawn != "":
+		return "its respawn is held by somebody already: release it first"
+	case o.Up && !o.Local.Running:
+		return "it is up in the map, and no process of it is seen here"
+	case o.Up && len(o.worth(s, p)) == 0:
+		return "no placement group of it is to be trimmed: " + o.reasons(s, p)
+	}
+	return ""
+}
+
+// worth are the placement groups of an OSD that are to be trimmed, as far as
+// the manager knows: whether they are is decided once the OSD is stopped.
+func (o OSD) worth(s *Snapshot, p Policy) []PG {
+	var out []PG
+	for _, pg := range o.PGs {
+		if why := pg.keep(s, p); why == "" {
+			out = append(out, pg)
+		}
+	}
+	return out
+}
+
+// keep says why a placement group is left alone.
+func (pg PG) keep(s *Snapshot, p Policy) string {
+	pool, _, _ := strings.Cut(pg.ID, ".")
+	i := slices.IndexFunc(s.Pools, func(q safety.Pool) bool { return strconv.Itoa(q.ID) == pool })
+	switch {
+	case i < 0:
+		return "its pool is not in the map"
+	case s.Pools[i].Erasure():
+		return "its pool is erasure coded: the point to which it can roll back cannot be read offline"
+	case !p.Active && slices.Contains(strings.Split(pg.State, "+"), "active"):
+		return "it is active: its log trims with the next writes (osd_max_pg_log_entries, osd_pg_log_trim_max)"
+	case p.MaxDups > 0: // how many there are is known to newer releases alone
+		return ""
+	case pg.Log <= p.MaxEntries:
+		return fmt.Sprintf("its log is no longer than %d", p.MaxEntries)
+	}
+	return ""
+}
+
+// reasons counts why placement groups are left alone.
+func (o OSD) reasons(s *Snapshot, p Policy) string {
+	n := map[string]int{}
+	for _, pg := range o.PGs {
+		n[pg.keep(s, p)]++
+	}
+	var out []string
+	for _, why := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, fmt.Sprintf("%d: %s", n[why], why))
+	}
+	return strings.Join(out, "; ")
+}
+
+// steps puts one OSD first, the canary, and then domain after domain.
+func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
+	var out []stackmend.Step
+	if !s.Noout {
+		out = append(out, stackmend.Step{Verb: verbSet, Target: flag, Group: flagsGroup, Undo: "unset it",
+			Assumes: map[string]string{flag: "unset", "fsid": s.FSID}, Reason: "an OSD that is stopped must not be marked out"})
+	}
+	names := slices.Sorted(maps.Keys(domains))
+	first := domains[names[0]][0]
+	out = append(out, osdSteps(s, p, first, 1, "the canary: one OSD before all others")...)
+	stage := 1
+	for _, name := range names {
+		if name == names[0] && len(domains[name]) == 1 {
+			continue
+		}
+		stage++
+		for _, o := range domains[name] {
+			if o.ID != first.ID {
+				out = append(out, osdSteps(s, p, o, stage, s.Domain+" "+name)...)
+			}
+		}
+	}
+	if !s.Noout {
+		out = append(out, stackmend.Step{Verb: verbUnset, Target: flag, Group: flagsGroup, Stage: stage + 1, Undo: "nothing to undo",
+			Assumes: map[string]string{"fsid": s.FSID}, Reason: "it was set by this plan"})
+	}
+	return out
+}
+
+// osdSteps are the group of one OSD. The one that is down is not stopped.
+func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmend.Step {
+	assumes := map[string]string{"fsid": s.FSID, "uuid": o.UUID}
+	alive := maps.Clone(assumes)
+	alive["up_from"] = strconv.Itoa(o.UpFrom)
+	name := osdName(o.ID)
+	step := func(verb, undo, why string, assumes map[string]string, limit time.Duration) stackmend.Step {
+		return stackmend.Step{Verb: verb, Target: name, Group: name, Stage: stage, Undo: undo, Reason: why, Timeout: limit,
+			Assumes: assumes, Args: map[string]string{"respawn": o.Local.Respawn}}
+	}
+	out := []stackmend.Step{step(verbHold, "release it", reason+"; nothing may start it while its store is worked on", alive, 5*time.Minute)}
+	if o.Local.Running {
+		out = append(out, step(verbStop, "start it and wait until it is up", "ceph-objectstore-tool needs the store for itself; the margin and ok-to-stop are asked just before", alive, 15*time.Minute))
+	}
+	trim := step(verbTrim, "nothing to undo: the log is valid at every moment", o.forecast(s, p), assumes, time.Hour)
+	trim.Args["max_entries"], trim.Args["max_dups"], trim.Args["active"] = num(p.MaxEntries), num(p.MaxDups), strconv.FormatBool(p.Active)
+	trim.Args["version"] = o.Version
+	trim.Cost = stackmend.Cost{Instances: 1, Rows: o.rows(s, p)}
+	return append(out, trim, step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute))
+}
+
+func num(n int64) string { return strconv.FormatInt(n, 10) }
+
+func (o OSD) rows(s *Snapshot, p Policy) (n int64) {
+	for _, pg := range o.worth(s, p) {
+		if p.MaxEntries > 0 {
+			n += max(0, pg.Log-p.MaxEntries)
+		}
+	}
+	return n
+}
+
+// forecast says what the placement groups would lose.
+func (o OSD) forecast(s *Snapshot, p Policy) string {
+	if !o.Up {
+		return "it is down: its placement groups are read from its store; those that writes do not trim and that are longer than the limit are trimmed"
+	}
+	pgs := o.worth(s, p)
+	slices.SortFunc(pgs, func(a, b PG) int { return cmp.Or(cmp.Compare(b.Log, a.Log), strings.Compare(a.ID, b.ID)) })
+	var each []string
+	for _, pg := range pgs {
+		each = append(each, fmt.Sprintf("%s %d -> %d", pg.ID, pg.Log, min(pg.Log, cmp.Or(p.MaxEntries, pg.Log))))
+	}
+	return fmt.Sprintf("%d of %d placement groups, %d entries: %s", len(pgs), len(o.PGs), o.rows(s, p), strings.Join(each, ", "))
+}

@@ -1,0 +1,187 @@
+package pglog
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stackmend/stackmend/ceph/internal/safety"
+	"github.com/stackmend/stackmend/ceph/supervisor"
+)
+
+func snapshot() *Snapshot {
+	s := &Snapshot{Taken: time.Now(), FSID: "f", Domain: "host",
+		Pools: []safety.Pool{{ID: 1, Type: 1, Size: 3, MinSize: 2}, {ID: 2, Type: 3}}}
+	for id, domain := range []string{"b", "a", "a", "c"} {
+		s.OSDs = append(s.OSDs, OSD{ID: id, Up: true, Domain: domain, Version: "16.2.15", Tool: "16.2.15",
+			Local: &supervisor.State{Running: true}, PGs: []PG{{"1.0", "down", 9000, 0}, {"1.1", "active+clean", 9000, 0}, {"2.0", "down", 9000, 0}, {"1.2", "peering", 9, 0}}})
+	}
+	return s
+}
+
+func TestPlanOrder(t *testing.T) {
+	p := Plan(snapshot(), Policy{MaxEntries: 500})
+	var got []string
+	for _, s := range p.Steps {
+		if s.Verb == verbTrim || s.Group == flagsGroup {
+			got = append(got, fmt.Sprint(s.Stage, " ", s.Verb, " ", s.Target))
+		}
+	}
+	want := "0 set-flag noout,1 trim-pg-logs osd.1,2 trim-pg-logs osd.2,3 trim-pg-logs osd.0,4 trim-pg-logs osd.3,5 unset-flag noout"
+	if strings.Join(got, ",") != want {
+		t.Errorf("%s\nwant\n%s", strings.Join(got, ","), want)
+	}
+	if r := p.Steps[3].Reason; !strings.Contains(r, "1 of 4 placement groups, 8500 entries: 1.0 9000 -> 500") {
+		t.Error(r)
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*Snapshot, *Policy)
+		want  string
+	}{
+		"no limit":          {func(_ *Snapshot, p *Policy) { *p = Policy{} }, "no limit"},
+		"too short":         {func(_ *Snapshot, p *Policy) { p.MaxEntries = 5 }, "fewer than 100"},
+		"nothing may stop":  {func(s *Snapshot, _ *Policy) { s.Stopped = "nodown" }, "nodown"},
+		"another version":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Tool = "16.2.14" }, "its own version"},
+		"elsewhere":         {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = nil }, "cannot be trimmed from here"},
+		"held by another":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{Held: true, Respawn: "x"} }, "held by somebody"},
+		"only active":       {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
+		"only erasure":      {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[2:3] }, "erasure coded"},
+		"up but not seen":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{} }, "no process"},
+		"version not known": {func(s *Snapshot, _ *Policy) { s.OSDs[0].Version, s.OSDs[0].Tool = "", "" }, "its own version"},
+	} {
+		s, p := snapshot(), Policy{MaxEntries: 500}
+		c.spoil(s, &p)
+		plan := Plan(s, p)
+		text := strings.Join(plan.Refusals, "\n")
+		for _, k := range plan.Kept {
+			text += k.Reason
+		}
+		if !strings.Contains(text, c.want) || len(plan.Refusals) > 0 && len(plan.Steps) > 0 {
+			t.Errorf("%s: %q has no %q, or steps all the same: %v", name, text, c.want, plan.Steps)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	good := info{Update: "70'1094", Complete: "70'1094", Backfill: "MAX"}
+	q := func(state string, updates ...string) query {
+		out := query{State: state, Info: member{Update: "70'1094"}}
+		for i, u := range updates {
+			out.Peers = append(out.Peers, member{Peer: fmt.Sprint(i), Update: u})
+		}
+		return out
+	}
+	tail := Version{70, 594}
+	for _, c := range []struct {
+		i      info
+		q      query
+		active bool
+		want   string
+	}{
+		{good, q("down", "70'1094", "70'594"), false, ""},
+		{good, q("active+clean", "70'1094"), true, ""},
+		{good, q("active+clean", "70'1094"), false, "next writes"},
+		{good, q("down", "69'9999"), false, "become backfill"},
+		{good, q("down", "70'593"), false, "become backfill"},
+		{good, q("down", "soon"), false, "not understood"},
+		{good, query{}, true, "did not say"},
+		{info{"70'1094", "70'1000", "MAX"}, q("down"), false, "lacks objects"},
+		{info{"70'1094", "70'1094", "2:0510f8b3:::x:head"}, q("down"), false, "backfilled"},
+	} {
+		if got := judge(c.i, c.q, tail, c.active); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
+			t.Errorf("%+v %+v: %q, want %q", c.i, c.q, got, c.want)
+		}
+	}
+}
+
+func logOf(from, to uint64) *Log {
+	l := &Log{Head: Version{7, to}, Tail: Version{7, from}}
+	for n := from + 1; n <= to; n++ {
+		l.Entries = append(l.Entries, Entry{Version{7, n}, n})
+	}
+	return l
+}
+
+func TestProof(t *testing.T) {
+	before := logOf(0, 1000)
+	tail, remain, ok := before.Trimmed(400)
+	if !ok || tail != (Version{7, 600}) || len(remain) != 400 {
+		t.Fatal(tail, len(remain), ok)
+	}
+	if _, _, ok := before.Trimmed(1000); ok {
+		t.Error("a log that is short enough would be trimmed")
+	}
+	if err := proof(before, logOf(600, 1000), tail, remain); err != nil {
+		t.Error(err)
+	}
+	lost := logOf(600, 1000)
+	lost.Entries = append(lost.Entries[:5:5], lost.Entries[6:]...) // as one that could not be decoded
+	for want, after := range map[string]*Log{
+		"nothing was trimmed": before, "something else wrote": logOf(600, 1001), "the tail is": logOf(500, 1000), "not the": lost,
+	} {
+		if err := proof(before, after, tail, remain); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestDomain(t *testing.T) {
+	nodes := []node{{-1, "default", "root", 11, []int{-2}}, {-2, "r1", "rack", 3, []int{-3, -4}},
+		{-3, "h1", "host", 1, []int{0, 1}}, {-4, "h2", "host", 1, []int{2}}, {0, "osd.0", "osd", 0, nil}, {1, "osd.1", "osd", 0, nil}, {2, "osd.2", "osd", 0, nil}}
+	of := func(kinds ...string) []rule {
+		var out []rule
+		for i, k := range kinds {
+			r := rule{ID: i}
+			r.Steps = append(r.Steps, struct{ Op, Type string }{"take", ""}, struct{ Op, Type string }{"chooseleaf_firstn", k})
+			out = append(out, r)
+		}
+		return out
+	}
+	pools := []safety.Pool{{Rule: 0}, {Rule: 1}}
+	if d, err := domainOf(pools, of("rack", "host"), nodes); d != "host" || err != nil {
+		t.Error(d, err)
+	}
+	for _, bad := range [][]rule{of("rack"), of("rack", "row"), nil} {
+		if d, err := domainOf(pools, bad, nodes); err == nil {
+			t.Errorf("%v: %q", bad, d)
+		}
+	}
+	if p := placesIn(nodes, "rack"); p[2] != (place{"h2", "r1"}) {
+		t.Error(p)
+	}
+}
+
+func FuzzReadLog(f *testing.F) {
+	f.Add(`{"pg_log_t":{"head":"7'2","tail":"7'0","log":[{"version":"7'1"},{"version":"7'2"}],"dups":[{}]},"pg_missing_t":{}}`)
+	f.Add(`{"pg_log_t":{"head":"7'2"`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if l, err := ReadLog(strings.NewReader(text)); err == nil {
+			l.Trimmed(1)
+		}
+	})
+}
+
+// A real log, of ceph-objectstore-tool 16.2.15, trimmed offline to 20 entries:
+// the tool's own tail afterwards was 70'1074.
+func TestReadLog(t *testing.T) {
+	f, err := os.Open("testdata/log_2.0_before.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	l, err := ReadLog(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Head != (Version{70, 1094}) || l.Tail != (Version{42, 948}) || len(l.Entries) != 146 || l.Dups != 100 {
+		t.Errorf("head %v tail %v, %d entries, %d dups", l.Head, l.Tail, len(l.Entries), l.Dups)
+	}
+	if tail, remain, ok := l.Trimmed(20); !ok || tail != (Version{70, 1074}) || len(remain) != 20 {
+		t.Errorf("%v %d %t", tail, len(remain), ok)
+	}
+}

@@ -1,0 +1,47 @@
+// Package pglog trims the logs of placement groups offline, one failure domain
+// after the other: logs that grew while placement groups could not become
+// active, fill the OSDs' memory, and do not trim by themselves, because trimming
+// rides on writes. It is made from an incident in which a script did this to
+// hundreds of OSDs in a day.
+//
+// Start with [Observe], give what it returns to [Plan], look at the plan, and
+// hand it to [stackmend.Run] with an [Applier].
+//
+// # Safety
+//
+// OSDs are grouped by the failure domain of the pools' CRUSH rules. One OSD goes
+// first; the domains follow one after the other. For each OSD: hold its
+// respawn, stop it, trim its placement groups one by one, release and start it,
+// wait until its placement groups are settled. noout is set before and unset
+// after, unless somebody else had set it.
+//
+// An OSD is stopped only if the manager permits it for all OSDs that are under
+// way, asked in one question, and if no placement group is left with fewer than
+// min_size members, nor fewer than two, nor is degraded already; anything else
+// is a [Policy] that says so. If a run stops, what was begun is undone: the OSD
+// is started, or the result says that it is down.
+//
+// A placement group is trimmed if its last_complete is its last_update, it is
+// not being backfilled, and every peer's last_update is past the new tail;
+// otherwise recovery of that peer would become backfill. Whether it was trimmed
+// is read from the log itself: its head is the same, its tail is where it should
+// be, and the entries that remain are those that stood there before. The
+// tool's status proves nothing, and its own dry run is never called.
+//
+// Placement groups of erasure coded pools are left alone: the point to which
+// they can roll back cannot be read offline. Those that are active are left
+// alone too, unless Policy.Active says otherwise: writes trim them.
+//
+// # Privileges
+//
+// On the storage host: what reads the store (root or ceph) and what the
+// supervisor asks for. In the cluster: mon 'allow rw' (flags), mgr 'allow r'.
+//
+// # Compatibility
+//
+// Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes.
+// Through cephadm, docker and podman it is NOT tested: see package
+// ceph/supervisor. The trim rules are those of src/tools/ceph_objectstore_tool.cc
+// at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on
+// (tracker 53729).
+package pglog

@@ -1,0 +1,168 @@
+package pglog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
+)
+
+// limits are what a trim step says.
+type limits struct {
+	entries, dups int64
+	active        bool
+}
+
+func limitsOf(s stackmend.Step) (l limits, err error) {
+	if l.entries, err = strconv.ParseInt(s.Args["max_entries"], 10, 64); err != nil {
+		return l, err
+	}
+	if l.dups, err = strconv.ParseInt(s.Args["max_dups"], 10, 64); err != nil {
+		return l, err
+	}
+	l.active, err = strconv.ParseBool(s.Args["active"])
+	return l, err
+}
+
+// trimOSD trims the placement groups in the store of a stopped OSD. What an
+// interrupted run has proven is not done again.
+func (a *Applier) trimOSD(ctx context.Context, id int, s stackmend.Step, w *stackmend.Work) error {
+	l, err := limitsOf(s)
+	if err != nil {
+		return fmt.Errorf("%w: %w", stackmend.ErrRefused, err)
+	}
+	m, err := a.ready(ctx, id, s)
+	if err != nil {
+		return err
+	}
+	pgs, err := a.c.Tool.list(ctx, id)
+	if err != nil {
+		return err
+	}
+	for i, pg := range pgs {
+		w.Progress(int64(i), int64(len(pgs)), "PGs")
+		if _, done := w.Recorded(pg); done {
+			continue
+		}
+		if err := w.Gate(ctx); err != nil {
+			return err
+		}
+		if err := a.down(ctx, id); err != nil { // somebody may have started it meanwhile
+			return fmt.Errorf("before %s: %w", pg, err)
+		}
+		note, err := a.trimPG(ctx, m, id, pg, l)
+		if err != nil {
+			return fmt.Errorf("%s of osd.%d: %w", pg, id, err)
+		}
+		if err := w.Record(pg, note); err != nil {
+			return err
+		}
+	}
+	w.Progress(int64(len(pgs)), int64(len(pgs)), "PGs")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.proven[key(s)] = true
+	return nil
+}
+
+// ready refuses unless the OSD is down and the store and the tool are its own.
+func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.Map, error) {
+	if err := a.down(ctx, id); err != nil {
+		return nil, err
+	}
+	if err := a.c.Tool.owner(id, s.Assumes["fsid"]); err != nil {
+		return nil, err
+	}
+	v, err := a.c.Tool.version(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if v.String() != s.Args["version"] {
+		return nil, &stackmend.StaleError{Target: "ceph-objectstore-tool", Key: "version", Want: s.Args["version"], Got: v.String()}
+	}
+	return safety.Dump(ctx, a.c.Cluster)
+}
+
+// trimPG trims one placement group and says what became of it.
+func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, l limits) (string, error) {
+	if why := poolKeeps(m, pg); why != "" {
+		return "kept: " + why, nil
+	}
+	before, err := a.c.Tool.log(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	tail, remain, long := before.Trimmed(l.entries)
+	many := l.dups > 0 && before.Dups > l.dups
+	if !long && !many {
+		return fmt.Sprintf("kept: %d entries and %d dups are within the limits", len(before.Entries), before.Dups), nil
+	}
+	i, err := a.c.Tool.info(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	if why := judge(i, a.query(ctx, pg), tail, l.active); why != "" {
+		return "kept: " + why, nil
+	}
+	if long {
+		if err := a.c.Tool.trim(ctx, id, pg, l.entries); err != nil {
+			return "", err
+		}
+	}
+	if many {
+		if err := a.c.Tool.trimDups(ctx, id, pg, l.dups); err != nil {
+			return "", err
+		}
+	}
+	return a.prove(ctx, id, pg, l, before, tail, remain)
+}
+
+// prove reads the log again.
+func (a *Applier) prove(ctx context.Context, id int, pg string, l limits, before *Log, tail Version, remain []Entry) (string, error) {
+	after, err := a.c.Tool.log(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	if err := proof(before, after, tail, remain); err != nil {
+		return "", fmt.Errorf("%w: %w", stackmend.ErrNotDone, err)
+	}
+	if l.dups > 0 && after.Dups > l.dups {
+		return "", fmt.Errorf("%w: %d dups of %d are left, not %d", stackmend.ErrNotDone, after.Dups, before.Dups, l.dups)
+	}
+	return fmt.Sprintf("trimmed: entries %d -> %d, tail %s -> %s, dups %d -> %d", len(before.Entries), len(after.Entries), before.Tail, after.Tail, before.Dups, after.Dups), nil
+}
+
+// poolKeeps says why the pool forbids it.
+func poolKeeps(m *safety.Map, pg string) string {
+	pool, _, _ := strings.Cut(pg, ".")
+	for _, p := range m.Pools {
+		if strconv.Itoa(p.ID) != pool {
+			continue
+		}
+		switch {
+		case p.Erasure():
+			return "its pool is erasure coded"
+		case strings.Contains(p.FlagNames, "ec_optimizations"):
+			return "its pool has allow_ec_optimizations, which changes what last_complete means"
+		}
+		return ""
+	}
+	return "its pool is not in the map"
+}
+
+// query asks the primary. No answer is an empty one, which judge refuses.
+func (a *Applier) query(ctx context.Context, pg string) (q query) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	body, err := ceph.Ask(ctx, a.c.Cluster, ceph.Command{To: ceph.ToPG(pg), Prefix: "query"})
+	if err != nil || json.Unmarshal(body, &q) != nil {
+		return query{}
+	}
+	return q
+}
