@@ -1,0 +1,130 @@
+package pglog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
+	"github.com/stackmend/stackmend/ceph/supervisor"
+)
+
+// down refuses until an OSD is neither running nor up.
+func (a *Applier) down(ctx context.Context, id int) error {
+	st, err := a.state(ctx, id)
+	if err != nil {
+		return err
+	}
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err != nil {
+		return err
+	}
+	switch o := m.OSD(id); {
+	case st.Running:
+		return fmt.Errorf("%w: osd.%d runs (process %d)", stackmend.ErrNotDone, id, st.PID)
+	case o == nil || o.Up != 0:
+		return fmt.Errorf("%w: osd.%d is not down in the map", stackmend.ErrNotDone, id)
+	case !st.Held:
+		return fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
+	}
+	return nil
+}
+
+// hasFlag returns ErrNotDone if the flag is not as it should be.
+func (a *Applier) hasFlag(ctx context.Context, on bool) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err == nil && m.Has(flag) != on {
+		err = fmt.Errorf("%w: %s is set: %t", stackmend.ErrNotDone, flag, !on)
+	}
+	return err
+}
+
+// Verify looks whether a step is in effect.
+func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
+	if s.Verb == verbSet || s.Verb == verbUnset {
+		return a.hasFlag(ctx, s.Verb == verbSet)
+	}
+	id, err := number(s.Target)
+	if err != nil {
+		return err
+	}
+	switch s.Verb {
+	case verbHold:
+		st, err := a.state(ctx, id)
+		if err == nil && !st.Held {
+			err = fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
+		}
+		return err
+	case verbStop:
+		return a.down(ctx, id)
+	case verbTrim:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.proven[key(s)] {
+			return nil
+		}
+		return fmt.Errorf("%w: not every log was read again", stackmend.ErrNotDone)
+	case verbStart:
+		return a.running(ctx, id)
+	}
+	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func key(s stackmend.Step) string {
+	return strings.Join([]string{s.Target, s.Assumes["uuid"], s.Args["max_entries"], s.Args["max_dups"]}, " ")
+}
+
+// running returns ErrNotDone unless an OSD runs, may be respawned, and is
+// settled.
+func (a *Applier) running(ctx context.Context, id int) error {
+	st, err := a.state(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !st.Running || st.Held && st.Respawn != "" {
+		return fmt.Errorf("%w: osd.%d runs: %t, is held: %t", stackmend.ErrNotDone, id, st.Running, st.Held)
+	}
+	if err := a.settled(ctx, id); errors.Is(err, stackmend.ErrRefused) {
+		return fmt.Errorf("%w: %v", stackmend.ErrNotDone, err)
+	} else {
+		return err
+	}
+}
+
+// Revert undoes a step: a flag that was set is unset, an OSD that was stopped
+// is started and up before it is believed.
+func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
+	switch s.Verb {
+	case verbSet:
+		return errors.Join(a.setFlag(ctx, false), a.hasFlag(ctx, false))
+	case verbUnset, verbTrim:
+		return nil
+	}
+	id, err := number(s.Target)
+	if err != nil {
+		return err
+	}
+	switch s.Verb {
+	case verbHold:
+		return a.change(ctx, id, s, supervisor.Release)
+	case verbStop, verbStart:
+		if err := a.run(ctx, id, s); err != nil {
+			return err
+		}
+		return poll(ctx, func() error { return a.up(ctx, id) })
+	}
+	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func (a *Applier) up(ctx context.Context, id int) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err != nil {
+		return err
+	}
+	if o := m.OSD(id); o == nil || o.Up != 1 {
+		return fmt.Errorf("osd.%d is not up", id)
+	}
+	return nil
+}
