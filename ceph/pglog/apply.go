@@ -34,6 +34,9 @@ type Applier struct {
 
 	mu     sync.Mutex
 	proven map[string]bool // steps whose logs were read again by this process
+	// foreign: somebody else set the flag since the plan, so that it is not
+	// ours to unset.
+	foreign bool
 }
 
 // NewApplier returns an Applier. Of the policy it takes what may be stopped.
@@ -126,10 +129,15 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 
 // Do carries out a step.
 func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
-	if err := a.Verify(ctx, s); err == nil {
-		return nil // done already
+	if _, ours := w.Recorded(flag); s.Verb != verbSet || ours {
+		if a.Verify(ctx, s) == nil {
+			return nil // done already
+		}
 	}
 	if err := a.Recheck(ctx, s); err != nil {
+		if s.Verb == verbSet && errors.Is(err, stackmend.ErrStale) {
+			a.noteForeign()
+		}
 		return err
 	}
 	lock, err := w.LockFile()
@@ -140,7 +148,7 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 		return err
 	}
 	if s.Verb == verbSet || s.Verb == verbUnset {
-		return a.setFlag(ctx, s.Verb == verbSet)
+		return errors.Join(w.Record(flag, "ours"), a.setFlag(ctx, s.Verb == verbSet))
 	}
 	id, err := number(s.Target)
 	if err != nil {
@@ -160,6 +168,18 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 		return poll(ctx, func() error { return a.down(ctx, id) })
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+func (a *Applier) noteForeign() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.foreign = true
+}
+
+func (a *Applier) isForeign() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.foreign
 }
 
 func (a *Applier) change(ctx context.Context, id int, s stackmend.Step, what supervisor.Action) error {

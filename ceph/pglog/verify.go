@@ -43,6 +43,9 @@ func (a *Applier) hasFlag(ctx context.Context, on bool) error {
 
 // Verify looks whether a step is in effect.
 func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
+	if s.Verb == verbSet && a.isForeign() {
+		return fmt.Errorf("%w: somebody else has set %s since the plan", stackmend.ErrNotDone, flag)
+	}
 	if s.Verb == verbSet || s.Verb == verbUnset {
 		return a.hasFlag(ctx, s.Verb == verbSet)
 	}
@@ -98,6 +101,9 @@ func (a *Applier) running(ctx context.Context, id int) error {
 func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	switch s.Verb {
 	case verbSet:
+		if a.isForeign() {
+			return nil
+		}
 		return errors.Join(a.setFlag(ctx, false), a.hasFlag(ctx, false))
 	case verbUnset, verbTrim:
 		return nil

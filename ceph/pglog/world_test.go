@@ -31,7 +31,7 @@ func (w world) get(name string) string {
 
 func (w world) set(name, value string) error {
 	path := filepath.Join(string(w), name)
-	if err := os.WriteFile(path+".new", []byte(value), 0o700); err != nil {
+	if err := os.WriteFile(path+".new", []byte(value+"\n"), 0o700); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
@@ -89,13 +89,12 @@ func (w world) Do(_ context.Context, c supervisor.Change) error {
 
 // script is the tool.
 const script = `#!/bin/sh
-d=%s; mode=$(cat $d/mode)
-for a; do case $a in --version) echo "ceph version $(cat $d/version) (x) pacific (stable)"; exit;; --osd_max*=*) max=${a#*=};; esac; done
-[ "$(cat $d/running)" = yes ] && { echo "_lock_fsid failed to lock" >&2; exit 1; }
-tail=$(cat $d/tail)
+d=%s; read -r mode <$d/mode; read -r tail <$d/tail; read -r running <$d/running; read -r complete <$d/complete; read -r version <$d/version
+for a; do case $a in --version) echo "ceph version $version (x) pacific (stable)"; exit;; --osd_max*=*) max=${a#*=};; esac; done
+[ "$running" = yes ] && { echo "_lock_fsid failed to lock" >&2; exit 1; }
 case "$*" in
 *list-pgs*) echo 1.0;;
-*"--op info"*) echo "{\"last_update\":\"7'1000\",\"last_complete\":\"$(cat $d/complete)\",\"last_backfill\":\"MAX\"}";;
+*"--op info"*) echo "{\"last_update\":\"7'1000\",\"last_complete\":\"$complete\",\"last_backfill\":\"MAX\"}";;
 *"--op log"*) awk -v t=$tail 'BEGIN{printf "{\"pg_log_t\":{\"head\":\"7'\''1000\",\"tail\":\"7'\''%%d\",\"log\":[",t;for(i=t+1;i<=1000;i++)printf "%%s{\"version\":\"7'\''%%d\"}",(i>t+1?",":""),i;print "],\"dups\":[]}}"}';;
 *trim-pg-log*)
 	case $mode in lies) echo "Finished trimming pg log"; exit 0;; hangs) sleep 600;; esac
