@@ -197,8 +197,10 @@ func TestTrim(t *testing.T) {
 	for _, id := range []int{0, 1} {
 		offline(t, c, id, func() {
 			for pg, n := range logs(t, c, id) {
-				if n[0] > 100+20 || n[1] > 20 { // peering may have added some
-					t.Errorf("osd.%d %s has %d entries and %d dups; before %v", id, pg, n[0], n[1], before)
+				// Of dups only the trim itself can be judged: peers whose logs
+				// are longer still give theirs back when the OSD has started.
+				if n[0] > 100+20 { // peering may have added some
+					t.Errorf("osd.%d %s has %d entries; before %v", id, pg, n[0], before)
 				}
 			}
 			out, err := exec.CommandContext(t.Context(), "ceph-bluestore-tool", "fsck", "--path", c.Data(id)).CombinedOutput()
