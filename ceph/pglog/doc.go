@@ -39,11 +39,21 @@
 //
 // # Compatibility
 //
-// Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes.
+// Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes, on
+// a real cluster with active placement groups; how tools and daemons fail is
+// tested with scripted ones.
 // Through cephadm, docker and podman it is NOT tested: see package
 // ceph/supervisor. The trim rules are those of src/tools/ceph_objectstore_tool.cc
 // at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on
 // (tracker 53729). When the OSD has started, peers whose logs are longer give it
 // their older entries back as dups: dups stay low only once every member of a
 // placement group was trimmed.
+//
+// # Not in this version
+//
+// One run works on the OSDs of one host. Flags other than noout are not set. The
+// markdown budget and systemd's start limit are not guarded. That cephadm's
+// orchestrator is paused is the operator's word. The time that a host will take
+// is not estimated from the first OSD. A resume in a new process takes noout for
+// its own if somebody else has set it meanwhile.
 package pglog
