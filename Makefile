@@ -24,7 +24,7 @@ build:
 	for os in linux darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) build ./... || exit 1; done
 
 unit:
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 
 fuzz:
 	./.ci/fuzz $(FUZZTIME)

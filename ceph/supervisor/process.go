@@ -173,5 +173,5 @@ func (p Process) stop(ctx context.Context, c Change) error {
 	if err := proc.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	return until(ctx, p, c, func(now State) bool { return now.PID != st.PID })
+	return until(ctx, p, c, func(now State) bool { return now.PID != st.PID && child.Ended(st.PID) })
 }

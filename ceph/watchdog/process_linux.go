@@ -1,7 +1,6 @@
 package watchdog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,14 +9,14 @@ import (
 	"syscall"
 
 	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/internal/child"
 )
 
 // isOSD reports whether a process is this OSD's and has not ended. One whose
 // memory is gone may still hold its files, and the lock on its pid file: it has
 // ended when it is a zombie without other threads.
 func isOSD(pid, osd int) (bool, error) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	b, err := os.ReadFile(dir + "/cmdline")
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return false, nil
 	}
@@ -25,23 +24,10 @@ func isOSD(pid, osd int) (bool, error) {
 		return false, err
 	}
 	if len(b) == 0 {
-		return !ended(dir), nil
+		return !child.Ended(pid), nil
 	}
 	id, ok := osdOf(b, nil)
 	return ok && id == osd, nil
-}
-
-func ended(dir string) bool {
-	b, err := os.ReadFile(dir + "/stat")
-	i := bytes.LastIndexByte(b, ')')
-	if err != nil || i < 0 || i+2 >= len(b) {
-		return true
-	}
-	if state := b[i+2]; state != 'Z' && state != 'X' {
-		return false
-	}
-	tasks, err := os.ReadDir(dir + "/task")
-	return err != nil || len(tasks) <= 1
 }
 
 // terminate sends SIGTERM to a process, by a descriptor of it, so that the
