@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,45 @@ type List struct {
 	At time.Time
 
 	query url.Values // from a key "query" beside the list; nil: not said
+}
+
+// FleetFiles is a fleet that was kept in files: the JSON of `GET /os-services`,
+// and of `GET /servers/detail` once for each list. They are read anew each time.
+// A file that does not say when it was taken was taken when it was written.
+//
+// The error is that of opening a file, ErrNoFleet, or JoinFleet's.
+func FleetFiles(services string, servers ...string) FleetReader {
+	return FleetFunc(func(context.Context) (Fleet, error) {
+		first, err := readList(services, ParseServices)
+		if err != nil {
+			return Fleet{}, err
+		}
+		var rest []List
+		for _, path := range servers {
+			l, err := readList(path, ParseServers)
+			if err != nil {
+				return Fleet{}, err
+			}
+			rest = append(rest, l)
+		}
+		return JoinFleet(first, rest...)
+	})
+}
+
+func readList(path string, parse func(io.Reader) (List, error)) (List, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return List{}, err
+	}
+	defer f.Close()
+	l, err := parse(f)
+	if err != nil {
+		return l, fmt.Errorf("%s: %w", path, err)
+	}
+	if info, err := f.Stat(); err == nil && l.At.IsZero() {
+		l.At = info.ModTime()
+	}
+	return l, nil
 }
 
 // ParseServices reads the JSON of `GET /os-services`, of any microversion.

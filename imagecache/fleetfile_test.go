@@ -2,7 +2,9 @@ package imagecache
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -231,4 +233,31 @@ func FuzzParseServices(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFleetFiles: what the API answers has no date of its own, so it was taken
+// when its file was written; the older file counts.
+func TestFleetFiles(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	put := func(name, text string, age time.Duration) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at.Add(-age), at.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	services := put("services.json", `{"services": [{"id": "1", "binary": "nova-compute", "host": "c01", "state": "up", "status": "enabled"}]}`, 0)
+	server := `{"servers": [{"id": "s1", "name": "a", "status": "ACTIVE", "OS-EXT-SRV-ATTR:host": "c01", "tenant_id": "p"}]}`
+	servers := put("servers.json", server, time.Hour)
+	f, err := FleetFiles(services, servers, put("soft-deleted.json", server, 0)).Fleet(t.Context())
+	if err != nil || !f.At.Equal(at.Add(-time.Hour)) || len(f.Services) != 1 || len(f.Servers) == 0 {
+		t.Errorf("%v, at %v: %+v", err, f.At, f)
+	}
+	if _, err := FleetFiles(services, filepath.Join(dir, "absent")).Fleet(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+	if _, err := FleetFiles(put("cut.json", `{"itemNotFound": {}}`, 0), servers).Fleet(t.Context()); !errors.Is(err, ErrNoFleet) || !strings.Contains(err.Error(), "cut.json") {
+		t.Errorf("an error of the API: %v", err)
+	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stackmend/stackmend/ceph/watchdog"
 	"github.com/stackmend/stackmend/examples/cli"
+
+	"github.com/stackmend/stackmend/internal/lab"
 )
 
 func runs(t *testing.T, args ...string) (status int, out, errs string) {
@@ -36,7 +38,7 @@ func TestWrongUsage(t *testing.T) {
 // TestOnceWithoutOSDs: nothing seen is not health.
 func TestOnceWithoutOSDs(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("needs /proc")
+		lab.Without(t, "/proc")
 	}
 	status, out, errs := runs(t, "-once", "-nagios", "-for", "4s", "-match", filepath.Join(t.TempDir(), "no-such.conf"))
 	if status != 3 || !strings.HasPrefix(out, "CEPH-WATCHDOG UNKNOWN") {

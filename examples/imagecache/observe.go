@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,41 +55,6 @@ func (t *tool) config() (imagecache.Config, error) {
 		return c, cli.Usage("-nova-conf: %v", err)
 	}
 	return c, err
-}
-
-// files is a fleet that was kept in files.
-func (t *tool) files(context.Context) (imagecache.Fleet, error) {
-	services, err := list(t.services, imagecache.ParseServices)
-	if err != nil {
-		return imagecache.Fleet{}, err
-	}
-	var servers []imagecache.List
-	for _, path := range t.servers {
-		l, err := list(path, imagecache.ParseServers)
-		if err != nil {
-			return imagecache.Fleet{}, err
-		}
-		servers = append(servers, l)
-	}
-	return imagecache.JoinFleet(services, servers...)
-}
-
-// list reads a kept answer. One that does not say when it was taken was taken
-// when its file was written.
-func list(path string, parse func(io.Reader) (imagecache.List, error)) (imagecache.List, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return imagecache.List{}, cli.Usage("%v", err)
-	}
-	defer f.Close()
-	l, err := parse(f)
-	if err != nil {
-		return l, fmt.Errorf("%s: %w", path, err)
-	}
-	if info, err := f.Stat(); err == nil && l.At.IsZero() {
-		l.At = info.ModTime()
-	}
-	return l, nil
 }
 
 // removals reads a log, or the logs of a directory.

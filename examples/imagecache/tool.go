@@ -143,7 +143,7 @@ func (t *tool) options(o *stackmend.Options) {
 func (t *tool) fleet(ctx context.Context) (imagecache.FleetReader, *imagecache.Glance, error) {
 	switch {
 	case t.services != "":
-		return imagecache.FleetFunc(t.files), nil, nil
+		return imagecache.FleetFiles(t.services, t.servers...), nil, nil
 	case t.cloud == "":
 		return nil, nil, nil
 	}

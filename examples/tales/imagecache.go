@@ -57,7 +57,7 @@ func lookAtTree(ctx context.Context, t tree.Tree) (*imagecache.Snapshot, stackme
 	if err != nil {
 		return nil, nil, err
 	}
-	fleet := imagecache.FleetFunc(func(context.Context) (imagecache.Fleet, error) { return fleetOf(t) })
+	fleet := imagecache.FleetFiles(t.Services(), t.Servers()...)
 	site := imagecache.Site{Dir: t.Instances(), Quarantine: t.Quarantine(), Proc: t.Proc()}
 	seen, err := imagecache.Observe(ctx, site, imagecache.Sources{Config: config, Fleet: fleet})
 	if err != nil {
@@ -65,27 +65,6 @@ func lookAtTree(ctx context.Context, t tree.Tree) (*imagecache.Snapshot, stackme
 	}
 	a, err := imagecache.NewApplier(seen.Site, fleet)
 	return seen, a, err
-}
-
-func fleetOf(t tree.Tree) (imagecache.Fleet, error) {
-	var lists []imagecache.List
-	for _, path := range append([]string{t.Services()}, t.Servers()...) {
-		f, err := os.Open(path)
-		if err != nil {
-			return imagecache.Fleet{}, err
-		}
-		parse := imagecache.ParseServers
-		if path == t.Services() {
-			parse = imagecache.ParseServices
-		}
-		l, err := parse(f)
-		f.Close()
-		if err != nil {
-			return imagecache.Fleet{}, err
-		}
-		lists = append(lists, l)
-	}
-	return imagecache.JoinFleet(lists[0], lists[1:]...)
 }
 
 // kept is the table of what stays, and why.

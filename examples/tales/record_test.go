@@ -1,3 +1,5 @@
+//go:build record
+
 package main
 
 import (
@@ -5,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,15 +18,10 @@ import (
 	"github.com/stackmend/stackmend/internal/lab/mariadb"
 )
 
-var record = flag.Bool("record", false, "record the archive of nova's rows anew from a real server")
-
-// TestRecordArchive makes testdata/incidents/dbarchive with a real MariaDB that
+// TestRecordArchive, which needs -tags record, makes testdata/incidents/dbarchive with a real MariaDB that
 // has nova's schema: what was observed before and after, and the progress of
 // the run in between.
 func TestRecordArchive(t *testing.T) {
-	if !*record {
-		t.Skip("records only with -record")
-	}
 	lab.Need(t, mariadb.Programs()...)
 	dir, err := os.MkdirTemp("", "tales")
 	must(t, err)
@@ -89,11 +85,4 @@ func keep(t *testing.T, name string, v any) {
 	z := gzip.NewWriter(f)
 	must(t, json.NewEncoder(z).Encode(v))
 	must(t, z.Close())
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

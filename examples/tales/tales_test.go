@@ -129,3 +129,10 @@ func TestWrongUse(t *testing.T) {
 		t.Errorf("status %d: %s", status, text)
 	}
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stackmend/stackmend/internal/lab"
 	"github.com/stackmend/stackmend/internal/lab/openstack"
 )
 
@@ -19,7 +20,7 @@ type world struct {
 // ways. What breaks it comes last.
 func TestCloud(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a cloud")
+		lab.Without(t, "a cloud, which -short leaves out")
 	}
 	c := openstack.Start(t)
 	w := &world{Cloud: c, proxy: front(t, c), servers: map[string]string{}}

@@ -141,7 +141,7 @@ func (s *settings) unused(ctx context.Context, q question) (answer, error) {
 // sources are whom the flags name.
 func (s *settings) sources(ctx context.Context) (src imagecache.Sources, err error) {
 	if s.cloud == "" {
-		src.Fleet = imagecache.FleetFunc(s.files)
+		src.Fleet = imagecache.FleetFiles(s.services, s.servers...)
 		return src, nil
 	}
 	c, err := openstack.Login(ctx, s.cloud, os.Getenv)
@@ -151,33 +151,4 @@ func (s *settings) sources(ctx context.Context) (src imagecache.Sources, err err
 	src.Fleet = openstack.New(c.Compute, c.Identity)
 	src.Glance = openstack.Glance(ctx, c.Image, c.Identity)
 	return src, nil
-}
-
-func (s *settings) files(context.Context) (imagecache.Fleet, error) {
-	services, err := list(s.services, imagecache.ParseServices)
-	if err != nil {
-		return imagecache.Fleet{}, err
-	}
-	var servers []imagecache.List
-	for _, path := range s.servers {
-		l, err := list(path, imagecache.ParseServers)
-		if err != nil {
-			return imagecache.Fleet{}, err
-		}
-		servers = append(servers, l)
-	}
-	return imagecache.JoinFleet(services, servers...)
-}
-
-func list(path string, parse func(io.Reader) (imagecache.List, error)) (imagecache.List, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return imagecache.List{}, err
-	}
-	defer f.Close()
-	l, err := parse(f)
-	if err != nil {
-		return l, fmt.Errorf("%s: %w", path, err)
-	}
-	return l, nil
 }
