@@ -1,0 +1,47 @@
+// Package dhcp says who is to blame when an instance loses its lease: the
+// server, the network between, the instance's own network, or its client.
+//
+// The incident: an instance vanished from the network again and again, some
+// hours after its nightly backup. Logs showed renewals that were answered and
+// ignored, then broadcasts, then silence. DHCP was blamed for weeks; in truth
+// the instance's network had stopped before, a bug of qemu under heavy traffic.
+//
+// Read what there is, each side or one of them, with [ReadLogFiles] (logs of
+// servers and of clients) and [ReadCapture] (pcap and pcapng of any point). Each
+// gives a [Trace]: what one [Point] saw of every client. Put them into a
+// [Snapshot], with the [Instance]s if they are known, and call [Check]: one
+// finding for each client, its code the verdict. [Judge] gives the same as
+// [Verdict]s, for programs and for a plan.
+//
+// # How a verdict comes about
+//
+// A [Track] is what one point saw of one client. [Converse] joins the tracks
+// of one MAC to a [Conversation]: the clocks of the sides are aligned by what
+// both saw, with the doubt stated, the last good exchange and the first request
+// that was not answered are found, and what each side saw since is counted.
+// What a side says is kept apart from what follows from it: a side that is
+// missing lowers the confidence and makes the verdict [Undetermined] where the
+// others do not decide; then Verdict.Capture says what would.
+//
+//	verdict                what was seen
+//	healthy                leases are taken and renewed
+//	server-silent          requests arrive at the server, which does not answer
+//	server-refuses         the server answers DHCPNAK
+//	pool-exhausted         the server says that it has no address
+//	replies-lost           all requests arrive and are answered; the client takes no answer
+//	requests-lost          the client sends; nothing arrives at the server
+//	instance-deaf          the instance's broadcasts arrive and are answered, its unicasts
+//	                       never leave it: it receives nothing, not even ARP
+//	traffic-stopped-first  the instance's other traffic ended before its first
+//	                       unanswered request: DHCP is the victim
+//	duplicate-mac          two clients speak with one MAC
+//	client-died            the client stopped asking
+//	bad-checksum           the answers reach the instance with a wrong UDP checksum
+//	undetermined           none of these follows from what was seen
+//
+// # Memory
+//
+// A track keeps the events around the break and the newest ones, at most
+// [MaxEvents]; the others are counted. [ReadOptions.MaxClients] bounds the
+// number of tracks, so that memory is bounded whatever a log or capture holds.
+package dhcp

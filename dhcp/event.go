@@ -1,0 +1,96 @@
+package dhcp
+
+import (
+	"time"
+
+	"github.com/stackmend/stackmend/internal/logtail"
+)
+
+// An Event is one message of DHCP, or something that a daemon said about it.
+type Event struct {
+	Time   time.Time // zero: not told
+	Lease  time.Duration
+	Number int64  // line or frame, from 1
+	Reason string // of a refusal or an error, in the words of the log
+	// OtherFrom and OtherTo are, in captures, when the last frame that was not
+	// DHCP came from and went to the instance before this event, in
+	// nanoseconds since 1970; 0: none.
+	OtherFrom, OtherTo int64
+	XID                uint32 // 0: not told
+	Addr, Server       IPv4
+	Kind               Kind
+	Cast               Cast
+	Flags              Flags
+	Doubt              logtail.Doubt
+}
+
+// Kind is what an event is.
+type Kind uint8
+
+// The kinds: messages as of RFC 2131, then what logs tell beside them.
+const (
+	Discover Kind = iota + 1
+	Offer
+	Request
+	Ack
+	Nak
+	Decline
+	Release
+	Inform
+	Bound       // the client uses the address
+	Expired     // the client's lease ran out
+	GaveUp      // the client had no answer, and waits
+	Died        // the client ended, or was killed
+	Began       // a daemon started
+	Ended       // a server stopped
+	NoAddress   // the server has no address to give
+	Ignored     // the server says that it does not answer this client
+	BadChecksum // the client dropped answers for their UDP checksum
+	Unreachable // ICMP: nobody listens at the server's port
+	SendFailed  // the client could not send
+	ARPAsked    // the instance asks who has an address
+	ARPAnswered // and is answered
+)
+
+var kindNames = [...]string{
+	Discover: "DHCPDISCOVER", Offer: "DHCPOFFER", Request: "DHCPREQUEST", Ack: "DHCPACK", Nak: "DHCPNAK", Decline: "DHCPDECLINE",
+	Release: "DHCPRELEASE", Inform: "DHCPINFORM", Bound: "bound", Expired: "expired", GaveUp: "gave up", Died: "client ended",
+	Began: "started", Ended: "stopped", NoAddress: "no address", Ignored: "ignored", BadChecksum: "bad checksum",
+	Unreachable: "port unreachable", SendFailed: "could not send", ARPAsked: "ARP request", ARPAnswered: "ARP reply",
+}
+
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && k > 0 {
+		return kindNames[k]
+	}
+	return "?"
+}
+
+// Asks reports whether a client waits for an answer to it.
+func (k Kind) Asks() bool { return k == Discover || k == Request }
+
+// Answers reports whether a server sends it.
+func (k Kind) Answers() bool { return k == Offer || k == Ack || k == Nak }
+
+// Cast is how a message was addressed.
+type Cast uint8
+
+// The casts. Servers' logs do not tell.
+const (
+	CastUnknown Cast = iota
+	Unicast
+	Broadcast
+)
+
+// Flags are what else was seen of a message.
+type Flags uint8
+
+// The flags.
+const (
+	WrongChecksum   Flags = 1 << iota // the UDP checksum is wrong
+	PartialChecksum                   // left to the card: normal where it is sent, wrong to a client that does not know
+	Truncated                         // the capture has its beginning alone
+	Relayed                           // through a relay (giaddr)
+	Tagged                            // within a VLAN
+	Malformed                         // its options could not be read to their end
+)
