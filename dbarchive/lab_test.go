@@ -129,10 +129,23 @@ func (w *world) count(t testing.TB, q string, args ...any) int64 {
 	return n
 }
 
+// exec runs a statement beside whatever else writes: a conflict with another
+// transaction (on Galera also one of another node, at the COMMIT) is none of the
+// test's business.
 func (w *world) exec(t testing.TB, format string, args ...any) {
 	t.Helper()
 	q := fmt.Sprintf(format, args...)
-	if _, err := w.dbs.API.Exec(q); err != nil {
+	_, err := w.dbs.API.Exec(q)
+	for end := time.Now().Add(time.Minute); conflict(err) && time.Now().Before(end); _, err = w.dbs.API.Exec(q) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
 		t.Fatalf("%s: %v", q, err)
 	}
+}
+
+// conflict is what a writer beside another one has to expect; 1047 is a node
+// that is not ready.
+func conflict(err error) bool {
+	return isNumber(err, erDeadlock) || isNumber(err, erLockWait) || isNumber(err, 1047)
 }
