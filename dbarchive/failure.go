@@ -1,8 +1,10 @@
 package dbarchive
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -75,6 +77,24 @@ func classify(err error) failure {
 		return permanent
 	}
 	return fatal
+}
+
+// insistence is how often work that can be repeated is done again.
+const insistence = 8
+
+// insist does work again for as long as somebody else is in the way of it and
+// its sessions are of use.
+func insist(ctx context.Context, work func() error, sessions ...*session) error {
+	for try := 0; ; try++ {
+		err := work()
+		if err == nil || classify(err) != transient || try == insistence ||
+			slices.ContainsFunc(sessions, func(s *session) bool { return s.broken }) {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
 }
 
 func isNumber(err error, number uint16) bool {

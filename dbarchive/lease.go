@@ -52,7 +52,7 @@ func (l *lease) take(ctx context.Context) (context.Context, func(), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.users == 0 {
-		if err := l.acquire(ctx); err != nil {
+		if err := insist(ctx, func() error { return l.acquire(ctx) }); err != nil {
 			return nil, nil, err
 		}
 		l.held, l.lose = context.WithCancelCause(context.Background())

@@ -216,11 +216,12 @@ func (a *Applier) doRestore(ctx context.Context, s stackmend.Step, sess *session
 			return err
 		}
 	}
-	if to.outside() {
-		err = sess.fetch(ctx, cell.cell, sc, to, s.Args["uuid"], api != nil)
-	} else {
-		err = sess.bring(ctx, sc, to, s.Args["uuid"], api != nil)
-	}
+	err = insist(ctx, func() error {
+		if to.outside() {
+			return sess.fetch(ctx, cell.cell, sc, to, s.Args["uuid"], api != nil)
+		}
+		return sess.bring(ctx, sc, to, s.Args["uuid"], api != nil)
+	}, sess)
 	if err != nil || api == nil {
 		return err
 	}

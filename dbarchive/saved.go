@@ -70,8 +70,12 @@ func (s *session) saved(ctx context.Context, schema string, state int) (rows []a
 
 // heal finishes what a run that was killed between the two databases left:
 // API rows whose tree is archived are cleared, those whose tree was restored
-// are put back. Every part can be done again.
+// are put back. Every part can be done again, and is when somebody is in the way.
 func heal(ctx context.Context, s *session, schema string, a *apiSide) error {
+	return insist(ctx, func() error { return healOnce(ctx, s, schema, a) }, s, a.s)
+}
+
+func healOnce(ctx context.Context, s *session, schema string, a *apiSide) error {
 	for _, h := range []struct {
 		state int
 		do    func(context.Context, *session, string, *apiSide, []apiRow, string) error

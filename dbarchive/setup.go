@@ -83,26 +83,11 @@ func (m *mover) finish() error {
 	return m.told(ctx)
 }
 
-// repayments is how often the API database is asked again.
-const repayments = 8
-
 // repay clears the API rows of trees whose own transaction in the API database
 // failed after they were archived: a deadlock there, most of the time.
-func (m *mover) repay(ctx context.Context, r rangeOf) (err error) {
-	for try := range repayments {
-		if !m.owing {
-			return nil
-		}
-		if err = m.heal(ctx, r); err == nil {
-			m.owing = false
-			return nil
-		}
-		if classify(err) != transient || m.s.broken || m.api.s.broken {
-			return err
-		}
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
+func (m *mover) repay(ctx context.Context, r rangeOf) error {
+	if !m.owing {
+		return nil
 	}
-	return err
+	return m.heal(ctx, r)
 }
