@@ -1,28 +1,234 @@
 package dhcp
 
-import "time"
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+)
 
 // A Conversation is what all sides saw of one client, on one clock: that of
-// the server's side where there is one.
+// the side nearest to the server.
 type Conversation struct {
 	MAC   MAC
+	Addr  IPv4   // that it had or wanted last; may be zero
 	Views []View // from the client to the server
 	Lease Lease
-	Good  time.Time // the last answer that the client took; zero: none seen
-	Break time.Time // the first request after it that was not answered; zero: none
+	Until time.Time // the end of all that was observed
+	Good  time.Time // the last answer that was taken before Break; zero: none seen
+	Break time.Time // the first request that was not answered; zero: none
+	Over  time.Time // when an answer was taken again; zero: not
 }
 
 // A View is a track on the clock of the conversation.
 type View struct {
+	*Track
+	Trace  *Trace
 	Point  Point
-	Source string        // the name of the trace
 	Offset time.Duration // what was added to its times
 	Doubt  time.Duration // by how much that may be wrong
 	Told   bool          // the offset follows from the conversation; else the clocks are taken as they are
-	*Track
-	Events []Event // with the offset added
-	Until  time.Time
+	Events []Event       // with the offset added
+	spell  *spell        // its last one
 }
 
-// Converse rebuilds the conversation of each client, sorted by MAC.
-func Converse(s *Snapshot) []Conversation { return nil }
+// from and until are what the view covers.
+func (v *View) from() time.Time  { return v.Trace.From.Add(v.Offset) }
+func (v *View) until() time.Time { return v.Trace.Until.Add(v.Offset) }
+
+// pointOrder sorts views from the client to the server.
+var pointOrder = map[Point]int{ClientLog: 0, ClientCapture: 1, TapCapture: 2, ServerCapture: 3, ServerLog: 4}
+
+// Converse rebuilds the conversation of each client, in the order of MACs. A
+// client's log that does not tell its MAC is joined to the one it must be of:
+// by transactions, by addresses, or because there is no other.
+func Converse(s *Snapshot) iter.Seq[Conversation] {
+	return func(yield func(Conversation) bool) {
+		groups := s.groups()
+		macs := make([]MAC, 0, len(groups))
+		for m := range groups {
+			macs = append(macs, m)
+		}
+		slices.SortFunc(macs, func(a, b MAC) int { return bytes.Compare(a[:], b[:]) })
+		for _, m := range macs {
+			if len(s.Only) > 0 && !slices.Contains(s.Only, m) {
+				continue
+			}
+			if !yield(converse(m, groups[m], s.until())) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Snapshot) until() (end time.Time) {
+	for _, t := range s.Traces {
+		if t.Until.After(end) {
+			end = t.Until
+		}
+	}
+	return end
+}
+
+// groups gathers the tracks of each client.
+func (s *Snapshot) groups() map[MAC][]View {
+	groups := map[MAC][]View{}
+	var orphans []View
+	var heard []View
+	for _, trace := range s.Traces {
+		for _, t := range trace.Tracks {
+			v := View{Track: t, Trace: trace, Point: trace.Point}
+			switch {
+			case len(t.Events) == 0:
+			case t.Heard:
+				heard = append(heard, v)
+			case t.MAC == (MAC{}):
+				orphans = append(orphans, v)
+			default:
+				groups[t.MAC] = append(groups[t.MAC], v)
+			}
+		}
+	}
+	for _, v := range heard {
+		if len(groups[v.MAC]) == 0 { // all that there is of this client
+			groups[v.MAC] = append(groups[v.MAC], v)
+		}
+	}
+	return adopted(groups, orphans)
+}
+
+// converse aligns the views of one client and finds its break.
+func converse(m MAC, views []View, until time.Time) Conversation {
+	slices.SortStableFunc(views, func(a, b View) int { return cmp.Compare(pointOrder[a.Point], pointOrder[b.Point]) })
+	c := Conversation{MAC: m, Views: views, Until: until}
+	ref := c.reference()
+	for i := range views {
+		v := &views[i]
+		v.Events = v.Track.Events
+		if i != ref {
+			v.align(&views[ref])
+		}
+		v.spell = lastSpell(spells(v.Events, tooSoon(v.Point, v.Lease)))
+	}
+	c.lease()
+	c.trouble()
+	return c
+}
+
+// reference is the view whose clock is taken: frames near to the server are
+// the best.
+func (c *Conversation) reference() int {
+	best := len(c.Views) - 1
+	for i, v := range c.Views {
+		if v.Point == ServerCapture {
+			best = i
+		}
+	}
+	return best
+}
+
+// align shifts the view to the clock of the reference.
+func (v *View) align(ref *View) {
+	v.Offset, v.Doubt, v.Told = align(ref.Track.Events, v.Track.Events)
+	if v.Offset == 0 {
+		return
+	}
+	v.Events = slices.Clone(v.Track.Events)
+	for i := range v.Events {
+		e := &v.Events[i]
+		if !e.Time.IsZero() {
+			e.Time = e.Time.Add(v.Offset)
+		}
+		for _, n := range []*int64{&e.Before.From, &e.Before.To} {
+			if *n != 0 {
+				*n += int64(v.Offset)
+			}
+		}
+	}
+}
+
+// lease takes the newest lease that was told, with the usual T1 and T2 where
+// they were not.
+func (c *Conversation) lease() {
+	for _, v := range c.Views {
+		l := v.Lease
+		l.At = l.At.Add(v.Offset)
+		if l.Time == 0 {
+			l.Time = c.Lease.Time
+		}
+		if v.Lease.Addr != (IPv4{}) && (c.Lease.Addr == (IPv4{}) || l.At.After(c.Lease.At)) {
+			c.Lease = l
+		} else if c.Lease.Time == 0 {
+			c.Lease.Time = l.Time
+		}
+		for _, e := range v.Events {
+			setAddr(&c.Addr, e.Addr)
+		}
+	}
+	setAddr(&c.Addr, c.Lease.Addr)
+	if c.Lease.T1 == 0 {
+		c.Lease.T1 = c.Lease.Time / 2
+	}
+	if c.Lease.T2 == 0 {
+		c.Lease.T2 = c.Lease.Time * 7 / 8
+	}
+}
+
+// trouble finds the break: as the client's side tells it, else as the others.
+func (c *Conversation) trouble() {
+	v := c.witness()
+	if v == nil {
+		c.Good = c.lastGood(time.Time{})
+		return
+	}
+	c.Break, c.Over = v.spell.since, v.spell.over
+	c.Good = c.lastGood(c.Break)
+}
+
+// witness is the view whose spell counts: the client's own, for it alone knows
+// what was taken.
+func (c *Conversation) witness() *View {
+	var found *View
+	for i := range c.Views {
+		v := &c.Views[i]
+		if v.spell == nil || c.denied(v) {
+			continue
+		}
+		if found == nil || later(v.spell, found.spell) {
+			found = v
+		}
+	}
+	return found
+}
+
+// later: another trouble, after the first was over.
+func later(a, b *spell) bool { return !b.over.IsZero() && a.since.After(b.over.Add(patience)) }
+
+// denied reports whether a client's own view, which was there at the time,
+// knows nothing of the spell.
+func (c *Conversation) denied(v *View) bool {
+	if v.Point.Client() {
+		return false
+	}
+	for i := range c.Views {
+		o := &c.Views[i]
+		if o.Point.Client() && o.Told && !o.from().After(v.spell.since) && o.until().After(v.spell.since.Add(patience)) {
+			return true
+		}
+	}
+	return false
+}
+
+// lastGood is when the last answer was taken before the break (zero: at all),
+// as the nearest to the client tells it.
+func (c *Conversation) lastGood(before time.Time) time.Time {
+	for _, v := range c.Views {
+		for _, e := range slices.Backward(v.Events) {
+			if (e.Kind == Ack || e.Kind == Bound) && (before.IsZero() || e.Time.Before(before)) {
+				return e.Time
+			}
+		}
+	}
+	return time.Time{}
+}

@@ -1,19 +1,245 @@
 package dhcp
 
-import "github.com/stackmend/stackmend"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
-// Check decides what is wrong. It reads nothing but the snapshot.
+	"github.com/stackmend/stackmend"
+)
+
+// Check decides what is wrong. It reads nothing but the snapshot. Without a
+// client to judge the status is Unknown.
 func Check(s *Snapshot) stackmend.Result {
 	r := stackmend.Result{Schema: stackmend.Schema, Check: "dhcp", Subject: s.Subject, Started: s.Taken, Finished: s.Taken}
-	for _, v := range Judge(s) {
+	verdicts := Judge(s)
+	for _, v := range verdicts {
 		r.Findings = append(r.Findings, v.finding())
+	}
+	r.Findings = append(r.Findings, s.common(verdicts)...)
+	r.Findings = append(r.Findings, s.loads()...)
+	r.Findings = append(r.Findings, s.culprits(verdicts)...)
+	r.Findings = append(r.Findings, s.notJudged()...)
+	for _, what := range s.unseen() {
+		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject,
+			Message: "not seen: " + what, Fix: "look at it, or give what is missing"})
+	}
+	r.Status = stackmend.Unknown
+	if len(verdicts) > 0 {
+		r.Status = stackmend.OK
+	}
+	for _, f := range r.Findings {
+		r.Status = stackmend.Worst(r.Status, f.Status)
 	}
 	return r
 }
 
-// Judge gives a verdict for each client, sorted by MAC.
-func Judge(s *Snapshot) []Verdict { return nil }
+// Judge gives a verdict for each client, in the order of MACs.
+func Judge(s *Snapshot) []Verdict {
+	known := map[MAC]Instance{}
+	for _, i := range s.Instances {
+		known[i.MAC] = i
+	}
+	var out []Verdict
+	for c := range Converse(s) {
+		v := JudgeOne(c)
+		v.Instance = known[c.MAC]
+		out = append(out, v)
+	}
+	return out
+}
+
+// JudgeOne gives the verdict on one conversation.
+func JudgeOne(c Conversation) Verdict {
+	f := gather(c)
+	v := Verdict{MAC: c.MAC, Addr: c.Addr, Break: c.Break, Recovered: c.Over}
+	for _, rule := range rules {
+		if rule(f, &v) {
+			break
+		}
+	}
+	f.complete(&v)
+	return v
+}
+
+// A rule decides, or leaves it to the next.
+type rule func(f *facts, v *Verdict) bool
+
+// rules in their order: what was told outright comes before what follows from
+// counts.
+var rules = []rule{(*facts).duplicate, (*facts).checksum, (*facts).refused, (*facts).exhausted, (*facts).died,
+	(*facts).healthy, (*facts).stopped, (*facts).silent, (*facts).lostRequests, (*facts).lostReplies, (*facts).outside, (*facts).inside, (*facts).gone, (*facts).unknown}
+
+func (v *Verdict) is(code string, sure stackmend.Confidence, message string, args ...any) bool {
+	v.Code, v.Confidence, v.Message = code, sure, fmt.Sprintf(message, args...)
+	return true
+}
+
+// refused: the server said no.
+func (f *facts) refused(v *Verdict) bool {
+	naks, reason := 0, ""
+	for _, s := range f.all() {
+		if s.naks > 0 {
+			naks, reason = s.naks, cmp.Or(reason, s.reason)
+		}
+	}
+	if naks > 0 {
+		return v.is(ServerRefuses, stackmend.High, "the server refused the address (DHCPNAK%s)", because(reason))
+	}
+	for _, s := range f.servers() {
+		if s.ignored > 0 && s.answers() == 0 {
+			return v.is(ServerRefuses, stackmend.High, "the server does not serve this client%s", because(s.reason))
+		}
+	}
+	return false
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// exhausted: the server said that it has no address.
+func (f *facts) exhausted(v *Verdict) bool {
+	for _, s := range f.servers() {
+		if s.noAddress > 0 && s.acks == 0 {
+			return v.is(PoolExhausted, stackmend.High, "the server has no address for this client%s, said %d times", because(s.reason), s.noAddress)
+		}
+	}
+	return false
+}
+
+// checksum: the client said so, or its answers are wrong on the wire where it
+// receives them.
+func (f *facts) checksum(v *Verdict) bool {
+	if s := f.clientLog; s != nil && s.badSum > 0 {
+		return v.is(WrongUDPChecksum, stackmend.High, "the client dropped the answers for their UDP checksum%s", because(s.reason))
+	}
+	for _, s := range some(f.clientCap, f.tap) {
+		answers := s.answers() + s.naks
+		if answers == 0 || s.wrong+s.partial < answers || s.asks() < 2 {
+			continue
+		}
+		if s.wrong == 0 && s.Point != ClientCapture {
+			continue // left to the card, which is usual on a tap
+		}
+		sure := stackmend.High
+		if s.wrong < answers {
+			sure = stackmend.Medium
+		}
+		return v.is(WrongUDPChecksum, sure, "the answers reach the instance with a wrong UDP checksum (%d wrong, %d left to a card that did not fill it in), and are not taken", s.wrong, s.partial)
+	}
+	return false
+}
+
+// healthy: no trouble in what was seen.
+func (f *facts) healthy(v *Verdict) bool {
+	if released := f.released(); !released.IsZero() {
+		return v.is(Healthy, stackmend.High, "the client gave its lease back at %s", instant(released))
+	}
+	if !f.Break.IsZero() || f.vanished || f.Good.IsZero() || f.ended() != nil {
+		return false
+	}
+	sure := stackmend.Low
+	message := "a lease was given; whether the client took it cannot be seen from here"
+	if f.renewed() {
+		sure, message = stackmend.Medium, "leases are renewed"
+	}
+	for _, s := range f.clients() {
+		if len(s.Events) > 0 {
+			sure, message = stackmend.High, "the client takes its leases"
+		}
+	}
+	return v.is(Healthy, sure, "%s, last at %s", message, instant(f.Good))
+}
+
+// released is when the client gave its lease back, if nothing came after.
+func (f *facts) released() (at time.Time) {
+	for _, s := range f.all() {
+		if n := len(s.Events); n > 0 && s.Events[n-1].Kind == Release {
+			at = s.Events[n-1].Time
+		} else if n > 0 && s.Events[n-1].Kind.Asks() {
+			return time.Time{}
+		}
+	}
+	return at
+}
+
+// renewed: a request about half a lease after an answer says that the answer
+// was taken.
+func (f *facts) renewed() bool {
+	acks := 0
+	for _, v := range f.Views {
+		n := 0
+		for _, e := range v.Events {
+			if e.Kind == Ack {
+				n++
+			}
+		}
+		acks = max(acks, n)
+	}
+	return acks > 1
+}
+
+// complete adds what every verdict has: status, evidence, advice.
+func (f *facts) complete(v *Verdict) {
+	switch {
+	case v.Code == Healthy:
+		v.Status = stackmend.OK
+	case !v.Recovered.IsZero():
+		v.Status = stackmend.Warn
+		v.Message += "; recovered at " + instant(v.Recovered)
+	case v.Code == Undetermined:
+		v.Status = stackmend.Unknown
+	case v.Code == DuplicateMAC && f.Break.IsZero():
+		v.Status = stackmend.Warn
+	default:
+		v.Status = stackmend.Fail
+	}
+	v.Evidence = append(v.Evidence, f.evidence()...)
+	v.Evidence = append(v.Evidence, f.trafficEvidence()...)
+	v.Fix = advice[v.Code]
+	if len(v.Could) > 0 {
+		v.Message += "; could be " + strings.Join(v.Could, ", ")
+	}
+	if len(v.Capture) > 0 {
+		v.Fix = strings.TrimSpace(v.Fix + " To decide: " + strings.Join(v.Capture, "; ") + ".")
+	}
+	if f.doubtful() && v.Confidence > stackmend.Low && !told[v.Code] {
+		v.Confidence--
+	}
+}
+
+// told are the verdicts that somebody said outright, at whatever time.
+var told = map[string]bool{ServerRefuses: true, PoolExhausted: true, Healthy: true}
+
+// doubtful: two sides asked or were asked, whose clocks could not be compared.
+func (f *facts) doubtful() bool {
+	ref := f.Views[f.reference()].Trace
+	return slices.ContainsFunc(f.all(), func(s *seen) bool { return !s.Told && s.Trace != ref && s.asks() > 0 })
+}
+
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return "a time that is not told"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
 
 func (v Verdict) finding() stackmend.Finding {
-	return stackmend.Finding{Code: v.Code, Status: v.Status, Subject: v.MAC.String(), Message: v.Message, Fix: v.Fix, Confidence: v.Confidence, Evidence: v.Evidence}
+	subject := v.MAC.String()
+	if v.MAC == (MAC{}) {
+		subject = "the client of the log"
+	}
+	if v.Addr != (IPv4{}) {
+		subject += " " + v.Addr.String()
+	}
+	if v.Instance.Name != "" {
+		subject += " " + v.Instance.Name
+	}
+	return stackmend.Finding{Code: v.Code, Status: v.Status, Subject: subject, Message: v.Message, Fix: v.Fix, Confidence: v.Confidence, Evidence: v.Evidence}
 }

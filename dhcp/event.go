@@ -12,16 +12,22 @@ type Event struct {
 	Lease  time.Duration
 	Number int64  // line or frame, from 1
 	Reason string // of a refusal or an error, in the words of the log
-	// OtherFrom and OtherTo are, in captures, when the last frame that was not
-	// DHCP came from and went to the instance before this event, in
-	// nanoseconds since 1970; 0: none.
-	OtherFrom, OtherTo int64
-	XID                uint32 // 0: not told
-	Addr, Server       IPv4
-	Kind               Kind
-	Cast               Cast
-	Flags              Flags
-	Doubt              logtail.Doubt
+	Before Before // what a capture held of the instance until then
+	XID    uint32 // 0: not told; some logs have its bytes in the other order
+	Addr   IPv4   // that is asked for or given
+	Server IPv4
+	Kind   Kind
+	Cast   Cast
+	Flags  Flags
+	Doubt  logtail.Doubt
+	Who    uint8 // which of the track's Names or ClientIDs asks, from 1; 0: not told
+}
+
+// Before is what a capture held of the instance before an event, in
+// nanoseconds since 1970 (0: none) and in frames.
+type Before struct {
+	From, To             int64  // last unicast frame from and to it that was not DHCP, nor an ARP request
+	ARPAsked, ARPReplies uint32 // ARP requests from it, replies to it
 }
 
 // Kind is what an event is.
@@ -48,15 +54,13 @@ const (
 	BadChecksum // the client dropped answers for their UDP checksum
 	Unreachable // ICMP: nobody listens at the server's port
 	SendFailed  // the client could not send
-	ARPAsked    // the instance asks who has an address
-	ARPAnswered // and is answered
 )
 
 var kindNames = [...]string{
 	Discover: "DHCPDISCOVER", Offer: "DHCPOFFER", Request: "DHCPREQUEST", Ack: "DHCPACK", Nak: "DHCPNAK", Decline: "DHCPDECLINE",
 	Release: "DHCPRELEASE", Inform: "DHCPINFORM", Bound: "bound", Expired: "expired", GaveUp: "gave up", Died: "client ended",
 	Began: "started", Ended: "stopped", NoAddress: "no address", Ignored: "ignored", BadChecksum: "bad checksum",
-	Unreachable: "port unreachable", SendFailed: "could not send", ARPAsked: "ARP request", ARPAnswered: "ARP reply",
+	Unreachable: "port unreachable", SendFailed: "could not send",
 }
 
 func (k Kind) String() string {

@@ -5,9 +5,3 @@ type Host struct {
 	Name   string
 	Unseen []string
 }
-
-// Settings are what a server's log says of itself.
-type Settings struct {
-	Version string
-	Ranges  []string
-}

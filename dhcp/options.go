@@ -52,5 +52,5 @@ const (
 	// MaxEvents is how many events a track keeps; of more than 10,000 clients
 	// each keeps FewEvents.
 	MaxEvents = 128
-	FewEvents = 24
+	FewEvents = 16
 )

@@ -2,26 +2,48 @@ package dhcp
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/stackmend/stackmend/internal/logtail"
 )
 
 // ReadLog reads a log of one client or of one server from r, plain or
 // compressed. The error is of r, with what was read until then.
 func ReadLog(ctx context.Context, r io.Reader, name string, f Format, o ReadOptions) (*Trace, error) {
-	return nil, errors.ErrUnsupported
+	return collect(logtail.New(ctx, r, name, logOptions(f)), name, f, o)
 }
 
 // ReadLogFiles reads a log with its rotated files, oldest first. The error is
 // compatible with errors.Is and fs.ErrNotExist if there is none; files of the
 // set that cannot be read are in Trace.Unseen.
 func ReadLogFiles(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions) (*Trace, error) {
-	return nil, errors.ErrUnsupported
+	r, err := logtail.Open(ctx, fsys, path, logOptions(f))
+	if err != nil {
+		return nil, fmt.Errorf("dhcp: %w", err)
+	}
+	defer r.Close()
+	t, err := collect(r, path, f, o)
+	if err != nil && ctx.Err() == nil {
+		t.Unseen = append(t.Unseen, err.Error())
+		err = nil
+	}
+	return t, err
 }
 
-// ReadCapture reads a pcap or pcapng file, plain or compressed, that was taken
-// at the point.
-func ReadCapture(ctx context.Context, r io.Reader, name string, at Point, o ReadOptions) (*Trace, error) {
-	return nil, errors.ErrUnsupported
+// maxLine is longer than any line that is read here, in bytes; JSON of the
+// journal is long.
+const maxLine = 8 << 10
+
+func logOptions(f Format) logtail.Options {
+	return logtail.Options{MaxLine: maxLine, Match: f.words()}
+}
+
+func collect(r *logtail.Reader, name string, f Format, o ReadOptions) (*Trace, error) {
+	l := newLogReader(name, f, o)
+	for line := range r.Lines() {
+		l.line(line)
+	}
+	return l.finish(), r.Err()
 }

@@ -63,11 +63,16 @@ type Track struct {
 	MAC       MAC      // zero: a client's log that does not tell it
 	ClientIDs []string // option 61, in hexadecimal
 	Names     []string // host names that the client gave
+	Host      string   // of a client's log: the host that the line names
 	Interface string   // of the server's or client's log; the last one
 	Lease     Lease    // the last one that was told
 	Events    []Event  // in the order of the log or capture
 	Left      int64    // events that were not kept
 	Traffic   Traffic  // what was not DHCP; captures alone
+	// Heard: a capture within an instance or at its tap has broadcasts of
+	// several clients, and nothing tells whose it is: this one may be another
+	// instance's.
+	Heard bool
 }
 
 // A Lease is what a server gave.
@@ -77,12 +82,16 @@ type Lease struct {
 	Time, T1, T2 time.Duration // zero: not told
 }
 
-// Traffic is what a capture holds of an instance beside DHCP. ARP requests of
-// the instance are kept apart: a client that cannot renew sends them.
+// Traffic is what a capture holds of an instance beside DHCP. From and To are
+// unicast frames. ARP requests of the instance are kept apart: a client that
+// cannot renew sends them; so are its multicasts: a deaf instance sends them.
 type Traffic struct {
 	First            time.Time
-	LastFrom, LastTo time.Time // last frame from and to the instance; zero: none
+	LastFrom, LastTo time.Time // zero: none
+	LastSent         time.Time // anything from the instance, DHCP and multicast as well
 	From, To         int64     // frames
+	ARPAsked         int64     // ARP requests from the instance
+	ARPReplies       int64     // to it
 	Bytes            int64     // both ways
 	Load             []Load    // in the order of time, of equal length
 }

@@ -1,0 +1,95 @@
+package dhcp
+
+import (
+	"fmt"
+
+	"github.com/stackmend/stackmend"
+)
+
+// died: the client's end was told, before it was in any trouble.
+func (f *facts) died(v *Verdict) bool {
+	s := f.clientLog
+	if s == nil || len(s.Events) == 0 {
+		return false
+	}
+	last := s.Events[len(s.Events)-1]
+	if last.Kind != Died || !f.Break.IsZero() {
+		return false
+	}
+	return v.is(ClientDied, stackmend.High, "the client ended at %s%s, and none was started again", instant(last.Time), because(last.Reason))
+}
+
+// duplicate: two clients speak with one MAC. A client does not go back to a
+// transaction that it has left for another.
+func (f *facts) duplicate(v *Verdict) bool {
+	for _, s := range f.all() {
+		if turns := interleaved(s.Events); turns >= 2 {
+			return v.is(DuplicateMAC, f.bothSidesOf(turns >= 3), "two clients speak with this MAC: their transactions take turns, %d times in %s", turns, s.Trace.Name)
+		}
+		if turns := alternating(s.Events); turns >= 3 && len(s.Names) > 1 {
+			return v.is(DuplicateMAC, stackmend.Medium, "two clients speak with this MAC, by the names %s and %s in turns", s.Names[0], s.Names[1])
+		}
+	}
+	return f.surplus(v)
+}
+
+// interleaved counts returns to a transaction after another one. Bounded, for
+// a track keeps few events.
+func interleaved(events []Event) (turns int) {
+	seen := map[uint32]bool{}
+	var now uint32
+	for _, e := range events {
+		if !e.Kind.Asks() || e.XID == 0 || e.XID == now {
+			continue
+		}
+		if seen[e.XID] {
+			turns++
+		}
+		seen[e.XID] = true
+		now = e.XID
+	}
+	return turns
+}
+
+// alternating counts changes of the name that a client gives.
+func alternating(events []Event) (turns int) {
+	var now uint8
+	for _, e := range events {
+		if e.Who != 0 && e.Who != now {
+			now = e.Who
+			turns++
+		}
+	}
+	return turns
+}
+
+// surplus: the server had requests that the client, which was well, never
+// sent.
+func (f *facts) surplus(v *Verdict) bool {
+	c, s := f.clientLog, f.serverLog
+	if f.clientCap != nil {
+		c = f.clientCap
+	}
+	if f.serverCap != nil {
+		s = f.serverCap
+	}
+	if c == nil || s == nil || !c.Told && !s.Told || c.Left+s.Left > 0 {
+		return false
+	}
+	sent, came := 0, 0
+	for _, e := range c.Events {
+		if e.Kind == Request {
+			sent++
+		}
+	}
+	for _, e := range s.Events {
+		if e.Kind == Request && !e.Time.Before(c.from().Add(-c.Doubt)) && !e.Time.After(c.until().Add(c.Doubt)) {
+			came++
+		}
+	}
+	if sent == 0 || came < sent+2 {
+		return false
+	}
+	v.Evidence = append(v.Evidence, stackmend.Evidence{Source: s.Trace.Name, Value: fmt.Sprintf("%d requests arrived while the client sent %d", came, sent)})
+	return v.is(DuplicateMAC, stackmend.Medium, "the server had %d requests of this MAC that its client did not send: another instance has the same MAC", came-sent)
+}

@@ -1,0 +1,231 @@
+package dhcp
+
+import (
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// stopped: the server's own log says that it ended, and not that it started
+// again before the trouble.
+func (f *facts) stopped(v *Verdict) bool {
+	end := f.ended()
+	if end == nil {
+		return false
+	}
+	sure := stackmend.Medium
+	if s := f.asked(); s != nil {
+		sure = stackmend.High
+	}
+	if s := f.serverCap; s != nil && s.asks() > 0 && s.answers() == 0 {
+		sure = stackmend.High
+	}
+	return v.is(ServerSilent, sure, "the server stopped at %s and did not start again", instant(end.Time))
+}
+
+// ended returns the end of the server that came before the trouble, or before
+// the next renewal where no trouble was seen.
+func (f *facts) ended() *Event {
+	s := f.serverLog
+	if s == nil {
+		return nil
+	}
+	var end *Event
+	for i, e := range s.Trace.Daemon {
+		switch e.Kind {
+		case Began:
+			end = nil
+		case Ended:
+			end = &s.Trace.Daemon[i]
+		}
+	}
+	if end == nil {
+		return nil
+	}
+	at := end.Time.Add(s.Offset)
+	if !f.since.IsZero() && at.After(f.since.Add(2*time.Second)) || f.since.IsZero() && len(f.clients()) > 0 {
+		return nil
+	}
+	return end
+}
+
+// silent: requests arrive at the server, which says nothing.
+func (f *facts) silent(v *Verdict) bool {
+	for _, s := range f.all() {
+		if s.unreachable > 0 && s.answers() == 0 {
+			return v.is(ServerSilent, stackmend.High, "nobody listens at the server: it answers with ICMP port unreachable, %d times", s.unreachable)
+		}
+	}
+	s := f.arrived()
+	if s == nil || s.asks() < 2 || s.answers() > 0 || s.noAddress > 0 {
+		return false
+	}
+	sure := stackmend.Medium
+	if f.asked() != nil || len(f.servers()) > 1 {
+		sure = stackmend.High
+	}
+	v.Capture = append(v.Capture, "read the server's log: whether it runs, and whether it has an address for this client")
+	return v.is(ServerSilent, sure, "%d requests arrived at the server, which answered none", s.asks())
+}
+
+// lostRequests: the client sends, and nothing arrives.
+func (f *facts) lostRequests(v *Verdict) bool {
+	at, sent := f.arrived(), f.asked()
+	if at == nil || at.asks() > 0 || sent == nil && (f.tap == nil || f.tap.asks() == 0) {
+		return false
+	}
+	if f.stoppedFirst(v) {
+		return true
+	}
+	if f.tap != nil && f.tap.asks() > 0 {
+		return v.is(RequestsLost, stackmend.High, "%d requests left the instance by its tap, none arrived at the server", f.tap.asks())
+	}
+	sure := stackmend.High
+	switch {
+	case sent.Point == ClientLog:
+		sure = stackmend.Low
+		v.Could = []string{RequestsLost, TrafficStoppedFirst}
+		v.Capture = []string{"tcpdump on the instance's tap: whether its requests, and other traffic, come out of it"}
+	case !f.covered(at) && at.Point == ServerLog:
+		sure = stackmend.Medium
+	}
+	return v.is(RequestsLost, sure, "the client sent %d requests, none arrived at the server", sent.asks())
+}
+
+// lostReplies: requests arrive and are answered, and the client takes no
+// answer.
+func (f *facts) lostReplies(v *Verdict) bool {
+	s := f.arrived()
+	if s == nil || s.asks() == 0 || s.answers() == 0 || f.Break.IsZero() {
+		return false
+	}
+	if t := f.tap; t != nil && t.asks() > 0 && t.answers() == 0 {
+		return v.is(RepliesLost, stackmend.High, "the server answered, and no answer reached the instance's tap")
+	}
+	if f.unicastArrives(s) {
+		if f.stoppedFirst(v) {
+			return true
+		}
+		return v.is(RepliesLost, f.bothSides(stackmend.Medium), "%d requests arrived, unicasts as well, and %d were answered; the client took none: only the answers are lost", s.asks(), s.answers())
+	}
+	if s.answers() < s.asks()/2 {
+		return false
+	}
+	return v.is(InstanceDeaf, f.bothSides(stackmend.Medium), "only broadcasts arrived, which were answered, and the client took no answer: the instance sends and receives nothing, not even the answers to its ARP")
+}
+
+// bothSides is High when the client's own side was seen.
+func (f *facts) bothSides(alone stackmend.Confidence) stackmend.Confidence {
+	for _, s := range append(f.clients(), some(f.tap)...) {
+		if s.asks() > 0 {
+			return stackmend.High
+		}
+	}
+	return alone
+}
+
+// unicastArrives reports whether the instance's unicasts reach the server. A
+// server's log does not tell: then whether requests came before T2, from when
+// on clients broadcast.
+func (f *facts) unicastArrives(s *seen) bool {
+	if s.unicast+s.broadcast > 0 {
+		return s.unicast > 0
+	}
+	if f.Good.IsZero() || f.Lease.T2 == 0 || s.first.IsZero() {
+		return s.requests > 0
+	}
+	early := f.Good.Add((f.Lease.T1 + f.Lease.T2) / 2)
+	return s.requests > 0 && s.first.Before(early)
+}
+
+// outside decides by the capture of the tap alone: what leaves the instance and
+// what comes to it, but not what the server does.
+func (f *facts) outside(v *Verdict) bool {
+	t := f.tap
+	if t == nil || t.asks() == 0 || f.Break.IsZero() {
+		return false
+	}
+	switch {
+	case t.answers() > 0 && t.unicast == 0:
+		return v.is(InstanceDeaf, f.bothSidesOf(f.asked() != nil), "answers reach the instance's tap, and the instance goes on asking, by broadcast alone: it receives nothing")
+	case t.answers() > 0:
+		if f.stoppedFirst(v) {
+			return true
+		}
+		return v.is(RepliesLost, stackmend.Medium, "answers reach the instance's tap, and the instance goes on asking: they are lost between the tap and its client")
+	case f.stoppedFirst(v):
+		return true
+	}
+	v.Could = []string{ServerSilent, RequestsLost, RepliesLost}
+	v.Capture = []string{"tcpdump at the server, or its log: whether the requests arrive"}
+	return v.is(Undetermined, stackmend.Low, "%d requests left the instance, and no answer came to its tap", t.asks())
+}
+
+func (f *facts) bothSidesOf(seen bool) stackmend.Confidence {
+	if seen {
+		return stackmend.High
+	}
+	return stackmend.Medium
+}
+
+// inside decides by what the client saw itself.
+func (f *facts) inside(v *Verdict) bool {
+	s := f.asked()
+	if s == nil || f.Break.IsZero() {
+		return false
+	}
+	if f.stoppedFirst(v) {
+		return true
+	}
+	if s.answers() > 0 {
+		v.Could = []string{RepliesLost, WrongUDPChecksum, ClientDied}
+		v.Capture = []string{"the client's log, and the instance's own firewall: why it drops what arrives"}
+		return v.is(Undetermined, stackmend.Low, "answers arrive in the instance, and its client goes on asking")
+	}
+	v.Could = []string{ServerSilent, RequestsLost, RepliesLost, InstanceDeaf, TrafficStoppedFirst}
+	v.Capture = []string{"the server's log: whether the requests arrived", "tcpdump on the instance's tap: whether answers come, and whether other traffic goes on"}
+	if c := f.clientCap; c != nil {
+		switch {
+		case c.unicast > 0: // its ARP was answered
+			v.Could = []string{ServerSilent, RequestsLost, RepliesLost}
+		case f.arpUnanswered(c):
+			v.Could = []string{InstanceDeaf, TrafficStoppedFirst, RequestsLost}
+		}
+	}
+	if s.discovers == s.asks() && f.Good.IsZero() {
+		v.Could = append(v.Could, PoolExhausted)
+	}
+	return v.is(Undetermined, stackmend.Low, "the client asked %d times and had no answer", s.asks())
+}
+
+// gone: nobody saw a request when a renewal was due.
+func (f *facts) gone(v *Verdict) bool {
+	if !f.vanished {
+		return false
+	}
+	if f.stoppedFirst(v) {
+		return true
+	}
+	if t := f.lives(); t != nil {
+		if t.Point == ServerCapture && t.Traffic.ARPAsked > 0 {
+			v.Could = []string{RequestsLost, ClientDied}
+			v.Capture = []string{"tcpdump on the instance's tap: whether it asks"}
+			return v.is(RequestsLost, stackmend.Low, "the instance is still heard, with ARP as a client sends it before it renews, and none of its requests arrived")
+		}
+		return v.is(ClientDied, f.bothSidesOf(t.Point.Client()), "the instance's traffic went on until %s, and it did not ask when its lease ran out: its client is gone", instant(t.Traffic.LastFrom))
+	}
+	v.Could = []string{RequestsLost, TrafficStoppedFirst, ClientDied}
+	v.Capture = []string{"whether the instance runs", "tcpdump on its tap: whether it asks, and whether other traffic goes on", "its console log"}
+	return v.is(Undetermined, stackmend.Low, "no renewal was seen when it was due at %s, and the lease ran out", instant(f.since))
+}
+
+// unknown ends the rules.
+func (f *facts) unknown(v *Verdict) bool {
+	if f.Break.IsZero() {
+		v.Capture = []string{"tcpdump on the instance's tap, over one lease time"}
+		return v.is(Undetermined, stackmend.Low, "no whole exchange was seen")
+	}
+	v.Could = []string{ServerSilent, RequestsLost, RepliesLost}
+	v.Capture = []string{"the log of the server and of the client", "tcpdump on the instance's tap"}
+	return v.is(Undetermined, stackmend.Low, "requests went unanswered from %s on", instant(f.Break))
+}

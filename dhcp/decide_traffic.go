@@ -1,0 +1,148 @@
+package dhcp
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// A quiet is how the traffic of an instance ended, as a capture has it.
+type quiet struct {
+	*seen
+	last   time.Time     // the last frame that shows that the network worked
+	every  time.Duration // how often such frames came before
+	frames int64
+}
+
+// ended finds whether the instance's other traffic ended before the trouble
+// began. Within the instance what comes to it tells, for it may go on sending;
+// outside of it what comes from it.
+func (f *facts) quiets() (out []quiet) {
+	for _, s := range some(f.tap, f.serverCap, f.clientCap) {
+		q := quiet{seen: s, last: nanos(s.atBreak.From), frames: s.Traffic.From}
+		now := s.Traffic.LastFrom
+		if s.Point.Client() {
+			q.last, q.frames, now = nanos(s.atBreak.To), s.Traffic.To, s.Traffic.LastTo
+		}
+		if s.asks() == 0 { // it saw none of the trouble: what it heard at all
+			q.last = now
+		}
+		if now.IsZero() {
+			continue
+		}
+		now = now.Add(s.Offset)
+		if s.asks() == 0 {
+			q.last = now
+		}
+		if now.After(f.since.Add(time.Second)) || q.last.IsZero() {
+			continue // it goes on
+		}
+		if q.frames > 1 {
+			q.every = q.last.Sub(s.Traffic.First.Add(s.Offset)) / time.Duration(q.frames-1)
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// Traffic has ended when it is silent for several times as long as it used to
+// be, and for a while at all.
+const (
+	silentFor   = 10 * time.Second
+	silentTimes = 3
+	fewFrames   = 3
+	manyFrames  = 20
+)
+
+// stoppedFirst: the instance's other traffic ended before its first
+// unanswered request.
+func (f *facts) stoppedFirst(v *Verdict) bool {
+	for _, q := range f.quiets() {
+		gap := f.since.Sub(q.last)
+		if q.frames < fewFrames || gap < silentFor || gap < silentTimes*q.every || !f.covered(q.seen) && q.asks() == 0 {
+			continue
+		}
+		sure := stackmend.Medium
+		if q.frames >= manyFrames && gap > 10*q.every || len(f.Views) > 1 {
+			sure = stackmend.High
+		}
+		v.Evidence = append(v.Evidence, stackmend.Evidence{Source: string(q.Point) + " " + q.Trace.Name, At: q.last,
+			Value: fmt.Sprintf("the last frame that was not DHCP, of %d that came every %v; then silence", q.frames, q.every.Round(time.Millisecond))})
+		return v.is(TrafficStoppedFirst, sure, "the instance's other traffic ended at %s, %v before its first unanswered request: DHCP is the victim, not the cause", instant(q.last), gap.Round(time.Second))
+	}
+	return f.arpStopped(v)
+}
+
+// arpStopped: before it asked by DHCP, the instance had asked by ARP in vain.
+func (f *facts) arpStopped(v *Verdict) bool {
+	c := f.clientCap
+	if c == nil || c.asks() == 0 {
+		return false
+	}
+	if lacking := int64(c.atBreak.ARPAsked) - int64(c.atBreak.ARPReplies); lacking < 3 || c.Traffic.ARPReplies > int64(c.atBreak.ARPReplies) {
+		return false
+	}
+	return v.is(TrafficStoppedFirst, stackmend.Medium, "before its first unanswered request at %s the instance had asked by ARP and was not answered: its network had stopped, DHCP is the victim", instant(f.since))
+}
+
+// arpUnanswered: from the trouble on the instance asks by ARP in vain.
+func (f *facts) arpUnanswered(s *seen) bool {
+	asked := s.Traffic.ARPAsked - int64(s.atBreak.ARPAsked)
+	return asked > 0 && s.Traffic.ARPReplies == int64(s.atBreak.ARPReplies)
+}
+
+// lives returns a view in which the instance is heard after its lease ran out.
+func (f *facts) lives() *seen {
+	over := f.Good.Add(f.Lease.Time)
+	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
+		if s.Traffic.LastSent.Add(s.Offset).After(over) {
+			return s
+		}
+	}
+	return nil
+}
+
+// trafficEvidence says how the instance's other traffic went, and looks at the
+// hours before.
+func (f *facts) trafficEvidence() (out []stackmend.Evidence) {
+	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
+		source := string(s.Point) + " " + s.Trace.Name
+		t := s.Traffic
+		if t.From+t.To > 0 {
+			out = append(out, stackmend.Evidence{Source: source, Value: fmt.Sprintf("other traffic: %d frames from the instance, %d to it; the last one from it", t.From, t.To), At: t.LastFrom.Add(s.Offset)})
+		}
+		if lack := t.ARPAsked - t.ARPReplies; lack > 0 && t.ARPAsked > 2 {
+			out = append(out, stackmend.Evidence{Source: source, Value: fmt.Sprintf("%d ARP requests of the instance, %d replies to it", t.ARPAsked, t.ARPReplies)})
+		}
+		if e, heavy := f.heavy(s); heavy {
+			e.Source = source
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// heavyRate is from where on traffic is named heavy, in bytes a second.
+const heavyRate = 10 << 20
+
+// heavy finds the busiest while of the hours before the trouble: a backup.
+func (f *facts) heavy(s *seen) (stackmend.Evidence, bool) {
+	var top Load
+	var all int64
+	for _, l := range s.Traffic.Load {
+		all += l.Bytes
+		if l.Bytes > top.Bytes && !f.since.IsZero() && l.Since.Add(s.Offset).Before(f.since) {
+			top = l
+		}
+	}
+	if top.Bytes == 0 {
+		return stackmend.Evidence{}, false
+	}
+	rate := float64(top.Bytes) / top.For.Seconds()
+	usual := float64(all-top.Bytes) / (float64(max(1, len(s.Traffic.Load)-1)) * top.For.Seconds())
+	if rate < heavyRate && (rate < 10*usual || rate < heavyRate/100) {
+		return stackmend.Evidence{}, false
+	}
+	return stackmend.Evidence{At: top.Since.Add(s.Offset), Value: fmt.Sprintf("heavy traffic before: %.1f MB/s for %v, %.1f MB/s otherwise: look whether a backup ran", rate/1e6, top.For, usual/1e6)}, true
+}

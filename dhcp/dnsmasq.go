@@ -1,0 +1,157 @@
+package dhcp
+
+import "bytes"
+
+// readDnsmasq reads what dnsmasq says, with and without --log-dhcp, as of its
+// src/rfc2131.c and src/dhcp.c at v2.90.
+func readDnsmasq(l *logReader, m *message) bool {
+	text := m.text
+	if len(text) > 0 && text[0] >= '0' && text[0] <= '9' { // --log-dhcp: the xid, in decimal
+		xid, ok := parseDecimal(field(&text))
+		if !ok {
+			return false
+		}
+		m.XID = xid
+	}
+	if prefix(&text, "DHCP") {
+		return l.readDnsmasqMessage(m, text)
+	}
+	switch {
+	case prefix(&text, "available DHCP"), prefix(&text, "tags: "), prefix(&text, "DHCP packet: "):
+		m.daemon, m.note = true, true
+		return true
+	case prefix(&text, "sent size:"):
+		return l.dnsmasqSent(m, text)
+	case prefix(&text, "client provides name: "):
+		return l.dnsmasqName(m, text)
+	case prefix(&text, "started, version "):
+		m.Kind, m.daemon = Began, true
+		l.trace.Server.Version = "dnsmasq " + l.word(trim(field(&text)))
+		return true
+	case prefix(&text, "exiting on receipt of"), prefix(&text, "FAILED to start up"):
+		m.Kind, m.daemon = Ended, true
+		m.Reason = l.word(m.text)
+		return true
+	case prefix(&text, "no address range available for DHCP request"):
+		m.Kind, m.daemon = NoAddress, true
+		m.Reason = l.word(m.text)
+		return true
+	}
+	return false
+}
+
+var dnsmasqKinds = map[string]Kind{"DISCOVER": Discover, "OFFER": Offer, "REQUEST": Request, "ACK": Ack, "NAK": Nak,
+	"DECLINE": Decline, "RELEASE": Release, "INFORM": Inform}
+
+// readDnsmasqMessage reads REQUEST(tap1) 10.2.0.21 fa:16:3e:24:e7:22 and what
+// follows: the name, or why not.
+func (l *logReader) readDnsmasqMessage(m *message, text []byte) bool {
+	open := bytes.IndexByte(text, '(')
+	if open < 0 || open > 8 {
+		return l.readDnsmasqRange(m, text)
+	}
+	kind, ok := dnsmasqKinds[string(text[:open])]
+	end := bytes.IndexByte(text, ')')
+	if !ok || end < open {
+		return false
+	}
+	m.Kind, m.iface = kind, text[open+1:end]
+	text = text[end+1:]
+	word := field(&text)
+	if a, is := parseIPv4(word); is {
+		m.Addr = a
+		word = field(&text)
+	}
+	if m.mac, ok = parseMAC(word); !ok {
+		return false
+	}
+	m.rest(bytes.TrimSpace(text))
+	if m.Kind.Asks() && m.XID != 0 && m.XID == l.nameOf.xid {
+		m.name = []byte(l.nameOf.name)
+	}
+	return true
+}
+
+// readDnsmasqRange reads "DHCP, IP range 10.2.0.10 -- 10.2.0.50, lease time
+// 2m": the lease time of clients that are not told another.
+func (l *logReader) readDnsmasqRange(m *message, text []byte) bool {
+	m.daemon, m.note = true, true
+	if !prefix(&text, ", IP range ") && !prefix(&text, ", static leases only on ") {
+		return true
+	}
+	var r Range
+	r.From, _ = parseIPv4(trim(field(&text)))
+	if prefix(&text, "-- ") {
+		r.To, _ = parseIPv4(trim(field(&text)))
+	}
+	if rest, ok := after(text, "lease time "); ok {
+		r.Lease = parseLength(rest)
+	}
+	l.trace.Server.add(r)
+	return true
+}
+
+// rest is what stands behind the MAC.
+func (m *message) rest(text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	switch {
+	case m.Kind == Ack:
+		m.name = text
+	case m.Kind == Nak, m.Kind == Decline, m.Kind == Release:
+		m.Reason = string(bytes.ToValidUTF8(text[:min(len(text), maxWord)], nil))
+	case string(text) == "no address available", string(text) == "no leases left", string(text) == "no address configured":
+		m.Kind, m.Reason = NoAddress, string(text)
+	case m.Kind == Discover || m.Kind == Request:
+		m.Kind, m.Reason = Ignored, string(bytes.ToValidUTF8(text[:min(len(text), maxWord)], nil))
+	}
+}
+
+// dnsmasqSent reads what --log-dhcp says of an answer, after it: " 4 option:
+// 51 lease-time  2m".
+func (l *logReader) dnsmasqSent(m *message, text []byte) bool {
+	m.note = true
+	if l.last == nil || !prefixOption(&text) {
+		m.daemon = true
+		return true
+	}
+	m.mac = l.last.MAC
+	number, _ := parseDecimal(field(&text))
+	field(&text) // its name
+	switch number {
+	case 51:
+		m.lease.Time = parseLength(text)
+	case 58:
+		m.lease.T1 = parseLength(text)
+	case 59:
+		m.lease.T2 = parseLength(text)
+	default:
+		m.daemon = true
+		return true
+	}
+	l.last.told(m.lease)
+	return true
+}
+
+func prefixOption(text *[]byte) bool {
+	rest, ok := after(*text, "option:")
+	*text = rest
+	return ok
+}
+
+// told gives the lease time to the answer that it is said of.
+func (t *Track) told(lease Lease) {
+	if n := len(t.Events); n > 0 && lease.Time > 0 && t.Events[n-1].Kind == Ack {
+		t.Events[n-1].Lease = lease.Time
+	}
+}
+
+// dnsmasqName notes the name that comes before the message that it is of.
+func (l *logReader) dnsmasqName(m *message, text []byte) bool {
+	m.daemon, m.note = true, true
+	if l.last != nil && m.XID != 0 {
+		l.nameOf.xid, l.nameOf.name = m.XID, l.word(text)
+	}
+	return true
+}

@@ -1,0 +1,184 @@
+package dhcp
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A recorder gathers the tracks of one trace, in bounded memory.
+type recorder struct {
+	trace  *Trace
+	o      ReadOptions
+	tracks map[MAC]*Track
+	named  map[string]*Track // clients whose MAC is not told, by host and interface
+	last   *Track
+	full   int64 // events of clients beyond the limit
+	words  map[string]string
+	minute minute
+}
+
+func newRecorder(name string, at Point, o ReadOptions) *recorder {
+	if o.MaxClients <= 0 {
+		o.MaxClients = DefaultMaxClients
+	}
+	return &recorder{trace: &Trace{Name: name, Point: at}, o: o,
+		tracks: map[MAC]*Track{}, named: map[string]*Track{}, words: map[string]string{}}
+}
+
+// track returns the track of a client; nil when there are too many.
+func (r *recorder) track(m MAC) *Track {
+	if r.last != nil && r.last.MAC == m {
+		return r.last
+	}
+	t := r.tracks[m]
+	if t == nil {
+		if len(r.tracks)+len(r.named) >= r.o.MaxClients {
+			return nil
+		}
+		t = &Track{MAC: m}
+		r.tracks[m] = t
+	}
+	r.last = t
+	return t
+}
+
+// client returns the track of a client that is known by its host's name.
+func (r *recorder) client(host string) *Track {
+	t := r.named[host]
+	if t == nil {
+		if len(r.tracks)+len(r.named) >= r.o.MaxClients {
+			return nil
+		}
+		t = &Track{Host: host, MAC: r.o.MAC}
+		r.named[host] = t
+	}
+	return t
+}
+
+// add appends an event to a track, or to those of the daemon where t is nil.
+func (r *recorder) add(t *Track, e Event) {
+	if !e.Time.IsZero() {
+		if e.Time.Before(r.o.Since) {
+			return
+		}
+		r.see(e.Time)
+	}
+	t.Events = append(t.Events, e)
+	limit := MaxEvents
+	if len(r.tracks) > manyTracks {
+		limit = FewEvents
+	}
+	if len(t.Events) >= limit {
+		t.thin(limit, tooSoon(r.trace.Point, t.Lease))
+	}
+}
+
+// manyTracks is from where on each keeps less.
+const manyTracks = 10_000
+
+// daemon notes what is not of one client. Of many starts and ends the last
+// ones matter.
+func (r *recorder) daemon(e Event) {
+	if e.Time.Before(r.o.Since) && !e.Time.IsZero() {
+		return
+	}
+	r.see(e.Time)
+	r.trace.Daemon = append(r.trace.Daemon, e)
+	if n := len(r.trace.Daemon); n > 2*MaxEvents {
+		r.trace.Daemon = slices.Delete(r.trace.Daemon, 0, n-MaxEvents)
+	}
+}
+
+// see widens the time that the trace covers.
+func (r *recorder) see(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if r.trace.From.IsZero() || at.Before(r.trace.From) {
+		r.trace.From = at
+	}
+	if at.After(r.trace.Until) {
+		r.trace.Until = at
+	}
+}
+
+// word returns a string for bytes that come again and again.
+func (r *recorder) word(b []byte) string {
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := r.words[string(b)]; ok {
+		return s
+	}
+	s := string(bytes.ToValidUTF8(b[:min(len(b), maxWord)], []byte("\ufffd")))
+	if len(r.words) < maxWords {
+		r.words[s] = s
+	}
+	return s
+}
+
+const (
+	maxWord  = 200   // bytes of a name or reason
+	maxWords = 4_096 // that are remembered
+)
+
+// who notes a name or client identifier of a track, and returns its number.
+func who(list *[]string, name string) uint8 {
+	if name == "" {
+		return 0
+	}
+	i := slices.Index(*list, name)
+	if i < 0 {
+		if len(*list) == maxNames {
+			return maxNames
+		}
+		*list = append(*list, name)
+		i = len(*list) - 1
+	}
+	return uint8(i + 1)
+}
+
+// maxNames bounds the names of one MAC.
+const maxNames = 8
+
+// thin drops events of a track that has limit of them: it keeps those around
+// the beginning of the last trouble, and the newest.
+func (t *Track) thin(limit int, soon time.Duration) {
+	n := len(t.Events)
+	from, to := 0, 0
+	if s := lastSpell(spells(t.Events, soon)); s != nil {
+		from = max(0, s.from-limit/8)
+		to = min(n, s.from+limit/4)
+	}
+	rest := max(to, n-limit/2)
+	if from == 0 && rest == to {
+		rest = min(n, to+limit/4) // the trouble is all there is: its middle goes
+	}
+	kept := append(t.Events[:0], t.Events[from:to]...)
+	kept = append(kept, t.Events[rest:]...)
+	t.Left += int64(n - len(kept))
+	t.Events = kept
+}
+
+// finish returns the trace.
+func (r *recorder) finish() *Trace {
+	t := r.trace
+	for _, all := range r.tracks {
+		t.Tracks = append(t.Tracks, all)
+	}
+	for _, host := range r.named {
+		t.Tracks = append(t.Tracks, host)
+	}
+	slices.SortFunc(t.Tracks, func(a, b *Track) int {
+		return cmp.Or(bytes.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Interface, b.Interface))
+	})
+	t.Rate = r.minute.rate()
+	if r.full > 0 {
+		t.Unseen = append(t.Unseen, fmt.Sprintf("%s: %d events of clients beyond the first %d", t.Name, r.full, r.o.MaxClients))
+	}
+	return t
+}

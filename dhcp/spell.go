@@ -1,0 +1,145 @@
+package dhcp
+
+import "time"
+
+// A spell is a time in which a client asked and took no answer.
+type spell struct {
+	from, to int       // its first and last event
+	asks     int       // that were not satisfied
+	since    time.Time // of the first of them
+	over     time.Time // of the answer that was taken at last; zero: none
+}
+
+// lastSpell returns the newest spell, nil if there is none.
+func lastSpell(all []spell) *spell {
+	if len(all) == 0 {
+		return nil
+	}
+	return &all[len(all)-1]
+}
+
+// spells finds the spells of a track. That an answer went by does not mean
+// that it was taken: a client which asks again long before it must has not
+// taken it.
+func spells(events []Event, soon time.Duration) []spell {
+	var all []spell
+	var open *spell
+	for i := 0; i < len(events); i++ {
+		e := &events[i]
+		switch {
+		case e.Kind.Asks() && satisfied(events, i, soon):
+			if open != nil && e.Kind == Request {
+				open.over = answerTime(events, i)
+				all, open = append(all, *open), nil
+			}
+		case e.Kind.Asks():
+			if open == nil {
+				open = &spell{from: i, since: e.Time}
+			}
+			open.to = i
+			open.asks++
+		case e.Kind.trouble():
+			if open == nil {
+				open = &spell{from: i, since: e.Time}
+			}
+			open.to = i
+		case e.Kind == Bound && open != nil:
+			open.over = e.Time
+			all, open = append(all, *open), nil
+		}
+	}
+	if open != nil {
+		all = append(all, *open)
+	}
+	return drop(all, events)
+}
+
+// drop leaves out what is no trouble: one request that was lost and asked
+// again at once.
+func drop(all []spell, events []Event) []spell {
+	kept := all[:0]
+	for _, s := range all {
+		if s.asks > 1 || s.over.IsZero() && s.lasts(events) || s.tells(events) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// patience is how long a client waits for an answer at least.
+const patience = 10 * time.Second
+
+func (s spell) lasts(events []Event) bool {
+	last := events[len(events)-1].Time
+	return !last.IsZero() && last.Sub(s.since) >= patience
+}
+
+// tells: a log said so itself.
+func (s spell) tells(events []Event) bool {
+	for _, e := range events[s.from : s.to+1] {
+		if e.Kind.trouble() {
+			return true
+		}
+	}
+	return false
+}
+
+// trouble reports whether the event alone says that something is wrong.
+func (k Kind) trouble() bool {
+	switch k {
+	case Nak, Expired, GaveUp, NoAddress, Ignored, BadChecksum, Unreachable, SendFailed:
+		return true
+	}
+	return false
+}
+
+// tooSoon is how early a client that has a lease does not ask again. Clients
+// renew after half of the lease, dhclient after 0.4 of it at times. What a
+// client's own log calls an answer was taken.
+func tooSoon(p Point, l Lease) time.Duration {
+	if p == ClientLog {
+		return 0
+	}
+	if l.Time <= 0 {
+		return 30 * time.Second
+	}
+	return 3 * l.Time / 10
+}
+
+// satisfied reports whether the ask at i had an answer that was taken, as far
+// as the track shows.
+func satisfied(events []Event, i int, soon time.Duration) bool {
+	ask := events[i]
+	answered := false
+	for _, e := range events[i+1:] {
+		switch {
+		case e.Kind == Bound || e.Kind == Ack && ask.Kind == Request || e.Kind == Offer && ask.Kind == Discover:
+			if e.Kind == Bound {
+				return true
+			}
+			answered = true
+		case e.Kind == Nak:
+			return false
+		case e.Kind == Request && ask.Kind == Discover:
+			return answered
+		case e.Kind.Asks():
+			return answered && ask.Kind == Request && !early(ask, e, soon)
+		}
+	}
+	return answered && (ask.Kind == Request || i+2 >= len(events))
+}
+
+// early reports whether next comes so soon after ask that its answer cannot
+// have been taken.
+func early(ask, next Event, soon time.Duration) bool {
+	return !ask.Time.IsZero() && next.Time.Sub(ask.Time) < soon
+}
+
+func answerTime(events []Event, i int) time.Time {
+	for _, e := range events[i+1:] {
+		if e.Kind == Ack || e.Kind == Bound {
+			return e.Time
+		}
+	}
+	return events[i].Time
+}
