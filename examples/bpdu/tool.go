@@ -40,7 +40,7 @@ func toolOn(k bpdu.Kernel) cli.Tool {
 	return cli.Tool{
 		Name:  "bpdu",
 		Brief: "find and filter the instances whose BPDUs take a compute node off the network",
-		Flags: s.flags,
+		Flags: s.flags, Observe: s.observe, Seen: &s.snapshot,
 		Check: s.check,
 		Plan:  s.plan,
 		Applier: func(context.Context, *stackmend.Plan) (stackmend.Applier, error) {
@@ -66,17 +66,21 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.DurationVar(&s.capture, "capture", 0, "listen for BPDUs on all devices for `this long`")
 }
 
-// check observes what the flags ask for, and judges.
-func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+// observe looks at what the flags ask for.
+func (s *settings) observe(ctx context.Context) error {
 	if s.remove && s.protect == "" {
-		return stackmend.Result{}, cli.Usage("-remove needs -protect: say of which taps, or all")
+		return cli.Usage("-remove needs -protect: say of which taps, or all")
 	}
 	s.snapshot = &bpdu.Snapshot{Taken: time.Now()}
 	for _, observe := range []func(context.Context) error{s.readLogs, s.readCloud, s.readHost, s.listen} {
 		if err := observe(ctx); err != nil {
-			return stackmend.Result{}, err
+			return err
 		}
 	}
+	return nil
+}
+
+func (s *settings) check(context.Context) (stackmend.Result, error) {
 	r := bpdu.Check(s.snapshot)
 	r.Finished = time.Now()
 	return r, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
 	"github.com/stackmend/stackmend/examples/cli"
+	"github.com/stackmend/stackmend/internal/recording"
 )
 
 func main() { os.Exit(cli.Main(tool())) }
@@ -45,7 +46,7 @@ func tool() cli.Tool {
 }
 
 func (c *check) flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.replay, "replay", "", "judge the recording in `DIR` and reach no cluster")
+	fs.StringVar(&c.replay, "replay", "", "judge the recording in `DIR`, or that in a FILE of capture, and reach no cluster")
 	fs.StringVar(&c.record, "record", "", "record what is seen into `DIR`, which must be empty; secrets are removed")
 	fs.StringVar(&c.earlier, "earlier", "", "compare with an earlier recording in `DIR`: what drains, what moves")
 	fs.StringVar(&c.conf, "conf", "", "the cluster's `ceph.conf`")
@@ -87,12 +88,30 @@ func (c *check) check(ctx context.Context) (stackmend.Result, error) {
 	if err != nil {
 		return stackmend.Result{}, err
 	}
-	for _, look := range []func(context.Context) error{c.logs, c.thisHost, c.cluster} {
+	for _, look := range c.looks() {
 		if err := look(ctx); err != nil {
 			return stackmend.Result{}, err
 		}
 	}
 	return ceph.Check(c.observed, policy), nil
+}
+
+// looks are where to look: at what was captured, or at what the flags name.
+func (c *check) looks() []func(context.Context) error {
+	if i, err := os.Stat(c.replay); err == nil && i.Mode().IsRegular() {
+		return []func(context.Context) error{c.captured}
+	}
+	return []func(context.Context) error{c.logs, c.thisHost, c.cluster}
+}
+
+// captured reads what examples/capture has observed.
+func (c *check) captured(context.Context) error {
+	a, err := recording.Open(c.replay)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return a.Snapshot("ceph-check", &c.observed)
 }
 
 // policy is the default one, with the map of the network if there is one.

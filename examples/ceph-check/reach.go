@@ -7,7 +7,6 @@ import (
 
 	"github.com/stackmend/stackmend/ceph"
 	"github.com/stackmend/stackmend/ceph/librados"
-	"github.com/stackmend/stackmend/examples/cli"
 )
 
 // commander is the way to the cluster that the flags name; call done at the end.
@@ -15,10 +14,8 @@ func (c *check) commander(ctx context.Context) (to ceph.Commander, done func(), 
 	done = func() {}
 	switch {
 	case c.replay != "":
-		if i, err := os.Stat(c.replay); err != nil {
+		if _, err := os.Stat(c.replay); err != nil {
 			return nil, done, err
-		} else if !i.IsDir() {
-			return nil, done, cli.Usage("-replay %s is not a folder", c.replay)
 		}
 		return ceph.Recorded{FS: os.DirFS(c.replay)}, done, nil
 	case c.backend == "librados":

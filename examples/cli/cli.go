@@ -23,7 +23,12 @@ type Tool struct {
 	Brief string              // one line: what it is for
 	Flags func(*flag.FlagSet) // its own flags
 
-	// Check observes and judges. Its error is what could not be found out.
+	// Observe reads what Check judges, and Seen points to what it fills, which
+	// is plain data: so it can be kept with -record and judged elsewhere with
+	// -replay. Both are nil where Check does the reading too.
+	Observe func(ctx context.Context) error
+	Seen    any
+	// Check judges. Its error is what could not be found out.
 	Check func(ctx context.Context) (stackmend.Result, error)
 	// Plan makes the plan of what Check has observed; nil where nothing is
 	// to be planned. Plan may be nil altogether.
@@ -112,11 +117,14 @@ func (s *session) run(ctx context.Context) (int, error) {
 
 // fresh checks, plans where the tool can, and runs the plan if it is told to.
 func (s *session) fresh(ctx context.Context) (int, error) {
+	if err := s.observe(ctx); err != nil {
+		return exitOf(stackmend.Result{}, err), err
+	}
 	result, err := s.Check(ctx)
 	if err != nil {
 		return exitOf(result, err), err
 	}
-	if s.Plan != nil {
+	if s.Plan != nil && s.flags.Replay == "" {
 		if result.Plan, err = s.Plan(ctx); err != nil {
 			return exitOf(result, err), err
 		}

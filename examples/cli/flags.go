@@ -18,6 +18,7 @@ type Flags struct {
 	JSON, Nagios, Apply, Resume, Revert    bool
 	PlanFile, RunFile, PlanID, JournalFile string
 	KillSwitch, Events, HTML               string
+	Record, Replay                         string
 	Parallel, MaxSteps                     int
 	MaxWait, Timeout                       time.Duration
 }
@@ -32,6 +33,10 @@ func (t Tool) parse(args []string, out io.Writer) (*Flags, error) {
 		fmt.Fprint(out, "\nExit status of a check: 0 ok, 1 warn, 2 fail, 3 unknown.\nOf a run: 0 done, 4 refused, 5 stopped on the way, 6 an outcome is unknown. 64: wrong usage.\n")
 	}
 	f.register(fs, t.Applier != nil)
+	if t.Seen != nil {
+		fs.StringVar(&f.Record, "record", "", "keep what is observed in `FILE`, without secrets, for -replay elsewhere")
+		fs.StringVar(&f.Replay, "replay", "", "judge what -record or capture has kept in `FILE`; nothing is looked at or planned")
+	}
 	if t.Flags != nil {
 		t.Flags(fs)
 	}
@@ -81,6 +86,8 @@ func (f *Flags) valid() error {
 		return Usage("-plan writes a plan for review; run it with -run FILE -apply")
 	case f.Revert && !f.Apply:
 		return Usage("-revert changes things: it needs -apply")
+	case f.Replay != "" && (f.Record != "" || f.Apply || f.Resume || f.Revert || f.RunFile+f.PlanFile != ""):
+		return Usage("-replay judges a recording: it is not with -record, -plan, -run, -resume, -revert or -apply")
 	case f.Parallel < 1 || f.MaxSteps < 0 || f.MaxWait < 0 || f.Timeout < 0:
 		return Usage("numbers and durations must not be negative")
 	}

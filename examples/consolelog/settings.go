@@ -94,31 +94,30 @@ func read(path string, f func(io.Reader) error) error {
 	return f(file)
 }
 
-// check looks, twice if there is no earlier look.
-func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+// observe looks, twice if there is no earlier look.
+func (s *settings) observe(ctx context.Context) error {
 	src, err := s.source(ctx)
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	if src.Before == nil && s.between > 0 {
 		first := consolelog.Source{Instances: s.instances, WritersAbove: 1 << 62}
 		if src.Before, err = consolelog.Observe(ctx, first); err != nil {
-			return stackmend.Result{}, err
+			return err
 		}
 		select {
 		case <-time.After(s.between):
 		case <-ctx.Done():
-			return stackmend.Result{}, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
-	if s.seen, err = consolelog.Observe(ctx, src); err != nil {
-		return stackmend.Result{}, err
+	if s.seen, err = consolelog.Observe(ctx, src); err != nil || s.textfile == "" {
+		return err
 	}
-	if s.textfile != "" {
-		if err := writeTextfile(s.textfile, s.seen); err != nil {
-			return stackmend.Result{}, err
-		}
-	}
+	return writeTextfile(s.textfile, s.seen)
+}
+
+func (s *settings) check(context.Context) (stackmend.Result, error) {
 	return consolelog.Check(s.seen, s.policy())
 }
 
@@ -148,7 +147,7 @@ func (s *settings) applier(context.Context, *stackmend.Plan) (stackmend.Applier,
 func (s *settings) tool() cli.Tool {
 	return cli.Tool{
 		Name: "consolelog", Brief: "keeps guests' console logs from filling disks and message queues",
-		Flags: s.flags, Check: s.check, Plan: s.plan, Applier: s.applier, Table: s.table,
+		Flags: s.flags, Observe: s.observe, Seen: &s.seen, Check: s.check, Plan: s.plan, Applier: s.applier, Table: s.table,
 		Options: func(o *stackmend.Options) {
 			o.Irreversible = s.discard
 			o.FailureBudget = 1 << 20 // one log must not keep the others from being bounded

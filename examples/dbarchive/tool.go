@@ -41,7 +41,7 @@ const planValid = 24 * time.Hour
 func (t *tool) cli() cli.Tool {
 	return cli.Tool{
 		Name: "dbarchive", Brief: "the deleted rows of nova, and where to put them",
-		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
+		Flags: t.flags, Observe: t.observe, Seen: &t.snap, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
 	}
 }
 
@@ -97,17 +97,19 @@ func (t *tool) selection(now time.Time) (dbarchive.Selection, error) {
 		RetiredHosts: t.retired, Revision: t.revision, Replica: t.onReplica}, nil
 }
 
-func (t *tool) check(ctx context.Context) (stackmend.Result, error) {
+func (t *tool) observe(ctx context.Context) error {
 	sel, err := t.selection(time.Now())
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	if err := t.connect(ctx); err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
-	if t.snap, err = dbarchive.Observe(ctx, t.db.all, sel); err != nil {
-		return stackmend.Result{}, err
-	}
+	t.snap, err = dbarchive.Observe(ctx, t.db.all, sel)
+	return err
+}
+
+func (t *tool) check(context.Context) (_ stackmend.Result, err error) {
 	var limits dbarchive.Thresholds
 	if limits.API, err = times(t.apiLog); err != nil {
 		return stackmend.Result{}, err

@@ -31,7 +31,7 @@ func (t *tool) cli() cli.Tool {
 	return cli.Tool{
 		Name:  "imagecache",
 		Brief: "which base images of nova's image cache does anybody still need?",
-		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
+		Flags: t.flags, Observe: t.observe, Seen: &t.seen, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
 	}
 }
 
@@ -101,10 +101,7 @@ func (t *tool) policy() imagecache.Policy {
 	return imagecache.Policy{MinAge: time.Duration(t.minAge), Retention: time.Duration(t.retention), Gone: t.gone, Elsewhere: t.elsewhere}
 }
 
-func (t *tool) check(ctx context.Context) (stackmend.Result, error) {
-	if err := t.observe(ctx); err != nil {
-		return stackmend.Result{}, err
-	}
+func (t *tool) check(context.Context) (stackmend.Result, error) {
 	return imagecache.Check(t.seen, t.policy())
 }
 

@@ -13,9 +13,10 @@ import (
 
 // oneByOne reports that there are many files of hosts which nothing connects:
 // they are judged one after another, so that the memory is that of one host.
+// To be recorded, all are kept.
 func (t *tool) oneByOne() bool {
 	const many = 16
-	return len(t.links) > many && !slices.ContainsFunc(t.wires, func(w string) bool { return !isFrame(w) })
+	return t.fs.Lookup("record").Value.String() == "" && len(t.links) > many && !slices.ContainsFunc(t.wires, func(w string) bool { return !isFrame(w) })
 }
 
 // isFrame tells PORT=FRAME from HOST/PORT=HOST/PORT.

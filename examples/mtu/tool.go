@@ -39,7 +39,7 @@ type tool struct {
 func (t *tool) tool() cli.Tool {
 	return cli.Tool{
 		Name: "mtu", Brief: "finds the link where frames stop fitting, before users find it",
-		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table, Pictures: t.pictures,
+		Flags: t.flags, Observe: t.observe, Seen: &t.snapshot, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table, Pictures: t.pictures,
 	}
 }
 
@@ -66,10 +66,7 @@ func (t *tool) flags(fs *flag.FlagSet) {
 }
 
 func (t *tool) check(ctx context.Context) (stackmend.Result, error) {
-	began := time.Now()
-	if err := t.observe(ctx); err != nil {
-		return stackmend.Result{Check: "mtu", Started: began, Finished: time.Now()}, err
-	}
+	began := t.snapshot.Taken
 	if t.oneByOne() {
 		r, err := t.checkEach(ctx)
 		r.Started, r.Finished = began, time.Now()
