@@ -62,7 +62,8 @@ func Converse(s *Snapshot) iter.Seq[Conversation] {
 	}
 }
 
-func (s *Snapshot) until() (end time.Time) {
+func (s *Snapshot) until() time.Time {
+	end := s.Until
 	for _, t := range s.Traces {
 		if t.Until.After(end) {
 			end = t.Until
@@ -140,7 +141,7 @@ func (v *View) align(ref *View) {
 		if !e.Time.IsZero() {
 			e.Time = e.Time.Add(v.Offset)
 		}
-		for _, n := range []*int64{&e.Before.From, &e.Before.To} {
+		for _, n := range []*int64{&e.Before.From, &e.Before.To, &e.Before.ARPSince} {
 			if *n != 0 {
 				*n += int64(v.Offset)
 			}

@@ -154,7 +154,11 @@ func (f *facts) healthy(v *Verdict) bool {
 			sure, message = stackmend.High, "the client takes its leases"
 		}
 	}
-	return v.is(Healthy, sure, "%s, last at %s", message, instant(f.Good))
+	v.is(Healthy, sure, "%s, last at %s", message, instant(f.Good))
+	if due := f.Good.Add(f.Lease.T2); sure < stackmend.High && f.Lease.T2 > 0 && f.Until.Before(due) {
+		v.Message += "; what was seen ends before it must be renewed"
+	}
+	return true
 }
 
 // released is when the client gave its lease back, if nothing came after.
@@ -187,6 +191,9 @@ func (f *facts) renewed() bool {
 
 // complete adds what every verdict has: status, evidence, advice.
 func (f *facts) complete(v *Verdict) {
+	if v.Code == DuplicateMAC { // it lasts, whoever has the address just now
+		v.Recovered = time.Time{}
+	}
 	switch {
 	case v.Code == Healthy:
 		v.Status = stackmend.OK
@@ -195,13 +202,12 @@ func (f *facts) complete(v *Verdict) {
 		v.Message += "; recovered at " + instant(v.Recovered)
 	case v.Code == Undetermined:
 		v.Status = stackmend.Unknown
-	case v.Code == DuplicateMAC && f.Break.IsZero():
-		v.Status = stackmend.Warn
 	default:
 		v.Status = stackmend.Fail
 	}
 	v.Evidence = append(v.Evidence, f.evidence()...)
 	v.Evidence = append(v.Evidence, f.trafficEvidence()...)
+	v.Evidence = append(v.Evidence, f.against(v)...)
 	v.Fix = advice[v.Code]
 	if len(v.Could) > 0 {
 		v.Message += "; could be " + strings.Join(v.Could, ", ")

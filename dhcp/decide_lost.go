@@ -64,6 +64,9 @@ func (f *facts) silent(v *Verdict) bool {
 	if f.asked() != nil || len(f.servers()) > 1 {
 		sure = stackmend.High
 	}
+	if s.requests == 0 && f.serverLog == nil { // it may have nothing to offer, which its log alone tells
+		sure, v.Could = stackmend.Medium, []string{ServerSilent, PoolExhausted}
+	}
 	v.Capture = append(v.Capture, "read the server's log: whether it runs, and whether it has an address for this client")
 	return v.is(ServerSilent, sure, "%d requests arrived at the server, which answered none", s.asks())
 }
@@ -111,7 +114,7 @@ func (f *facts) lostReplies(v *Verdict) bool {
 	if s.answers() < s.asks()/2 {
 		return false
 	}
-	return v.is(InstanceDeaf, f.bothSides(stackmend.Medium), "only broadcasts arrived, which were answered, and the client took no answer: the instance sends and receives nothing, not even the answers to its ARP")
+	return v.is(InstanceDeaf, f.bothSides(stackmend.Medium), "only broadcasts arrived, which were answered, and the client took no answer: the instance still sends, and receives nothing, not even the answers to its ARP")
 }
 
 // bothSides is High when the client's own side was seen.

@@ -74,16 +74,18 @@ func (f *facts) stoppedFirst(v *Verdict) bool {
 	return f.arpStopped(v)
 }
 
-// arpStopped: before it asked by DHCP, the instance had asked by ARP in vain.
+// arpStopped: before its renewal was due, the instance asked by ARP in vain.
+// Later its client does so itself, for it wants to send to the server.
 func (f *facts) arpStopped(v *Verdict) bool {
 	c := f.clientCap
-	if c == nil || c.asks() == 0 {
+	if c == nil || c.asks() == 0 || f.Good.IsZero() || f.Lease.T1 == 0 || c.Traffic.ARPReplies > int64(c.atBreak.ARPReplies) {
 		return false
 	}
-	if lacking := int64(c.atBreak.ARPAsked) - int64(c.atBreak.ARPReplies); lacking < 3 || c.Traffic.ARPReplies > int64(c.atBreak.ARPReplies) {
+	since := nanos(c.atBreak.ARPSince)
+	if since.IsZero() || !since.Before(f.Good.Add(f.Lease.T1*3/4)) {
 		return false
 	}
-	return v.is(TrafficStoppedFirst, stackmend.Medium, "before its first unanswered request at %s the instance had asked by ARP and was not answered: its network had stopped, DHCP is the victim", instant(f.since))
+	return v.is(TrafficStoppedFirst, stackmend.Medium, "from %s on, before its renewal was due, the instance asked by ARP and was not answered: its network had stopped, DHCP is the victim", instant(since))
 }
 
 // arpUnanswered: from the trouble on the instance asks by ARP in vain.
@@ -97,6 +99,45 @@ func (f *facts) lives() *seen {
 	over := f.Good.Add(f.Lease.Time)
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
 		if s.Traffic.LastSent.Add(s.Offset).After(over) {
+			return s
+		}
+	}
+	return nil
+}
+
+// against is what speaks against the verdict, or what it would need.
+func (f *facts) against(v *Verdict) (out []stackmend.Evidence) {
+	say := func(source, format string, args ...any) {
+		out = append(out, stackmend.Evidence{Source: source, Value: fmt.Sprintf(format, args...), Against: true})
+	}
+	switch v.Code {
+	case RepliesLost:
+		if f.goesOn() == nil {
+			say("other traffic", "that the instance receives anything else was not seen: it may be deaf altogether")
+		}
+	case InstanceDeaf, TrafficStoppedFirst:
+		if s := f.goesOn(); s != nil {
+			say(string(s.Point)+" "+s.Trace.Name, "other traffic of the instance went on until %s", instant(s.Traffic.LastFrom.Add(s.Offset)))
+		}
+		if s := f.arrived(); s != nil && v.Code == TrafficStoppedFirst && s.asks() > 0 {
+			say(string(s.Point)+" "+s.Trace.Name, "the instance's requests still arrived: it sends")
+		}
+	case RequestsLost:
+		if s := f.arrived(); s != nil && !f.covered(s) {
+			say(string(s.Point)+" "+s.Trace.Name, "it ends at %s, before the trouble; that it was still written is taken for granted", instant(s.until()))
+		}
+	}
+	return out
+}
+
+// goesOn returns a view in which the instance's other traffic goes on.
+func (f *facts) goesOn() *seen {
+	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
+		last := s.Traffic.LastFrom
+		if s.Point.Client() {
+			last = s.Traffic.LastTo
+		}
+		if last.Add(s.Offset).After(f.since.Add(patience)) {
 			return s
 		}
 	}

@@ -27,6 +27,7 @@ type Event struct {
 // nanoseconds since 1970 (0: none) and in frames.
 type Before struct {
 	From, To             int64  // last unicast frame from and to it that was not DHCP, nor an ARP request
+	ARPSince             int64  // its first ARP request since the last reply to it
 	ARPAsked, ARPReplies uint32 // ARP requests from it, replies to it
 }
 

@@ -164,9 +164,11 @@ func (t *Track) thin(limit int, soon time.Duration) {
 	t.Events = kept
 }
 
-// finish returns the trace.
+// finish returns the trace as it is now; the tracks are not copied.
 func (r *recorder) finish() *Trace {
-	t := r.trace
+	now := *r.trace
+	t := &now
+	t.Daemon, t.Unseen, t.Server.Ranges = slices.Clone(t.Daemon), slices.Clone(t.Unseen), slices.Clone(t.Server.Ranges)
 	for _, all := range r.tracks {
 		t.Tracks = append(t.Tracks, all)
 	}

@@ -14,6 +14,7 @@ type Snapshot struct {
 	Subject   string    // the site, host or instance, for people
 	Taken     time.Time // when it was observed
 	Traces    []*Trace
+	Until     time.Time  // up to when the sides were being written; zero: to what is last in them
 	Instances []Instance // what is known of the instances; may be empty
 	Host      *Host      // known culprits of the compute node; nil: not looked at
 	Only      []MAC      // judge these alone; empty: all

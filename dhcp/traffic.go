@@ -11,6 +11,7 @@ type flow struct {
 	first, from, to, at int64 // nanoseconds since 1970: first frame, last from, last to, last sent
 	frames              [2]int64
 	asked, replies      uint32
+	vain                int64 // the first ARP request since the last reply
 	bytes               int64
 	width               int64 // of a slot, in nanoseconds
 	slots               [loadSlots]int64
@@ -71,6 +72,9 @@ func (c *capture) arp(f *frame) {
 		fl.sent(f)
 		if request {
 			fl.asked++
+			if fl.vain == 0 {
+				fl.vain = fl.at
+			}
 		} else {
 			fl.from, fl.frames[0] = fl.at, fl.frames[0]+1
 		}
@@ -78,6 +82,7 @@ func (c *capture) arp(f *frame) {
 	if !request && f.dst[0]&1 == 0 {
 		if fl := c.flow(f.dst); fl != nil {
 			fl.replies++
+			fl.vain = 0
 			fl.to, fl.frames[1] = f.at.UnixNano(), fl.frames[1]+1
 		}
 	}
@@ -130,7 +135,7 @@ func (fl *flow) load(f *frame) {
 }
 
 func (fl *flow) before() Before {
-	return Before{From: fl.from, To: fl.to, ARPAsked: fl.asked, ARPReplies: fl.replies}
+	return Before{From: fl.from, To: fl.to, ARPSince: fl.vain, ARPAsked: fl.asked, ARPReplies: fl.replies}
 }
 
 func (fl *flow) traffic() Traffic {

@@ -1,0 +1,72 @@
+package dhcp
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stackmend/stackmend/internal/logtail"
+)
+
+// FollowLog reads a log that is being written, from its beginning and over its
+// rotations, until ctx ends. It calls tell with what was read so far when new
+// lines came, at most once in every, and a last time at the end. The traces
+// are copies.
+func FollowLog(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions, every time.Duration, tell func(*Trace)) error {
+	r := logtail.Follow(ctx, fsys, path, logtail.FollowOptions{Options: logOptions(f)})
+	defer r.Close()
+	l := &growingLog{logReader: newLogReader(path, f, o)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for line := range r.Lines() {
+			l.take(line)
+		}
+	}()
+	tick := time.NewTicker(max(every, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if t := l.copy(false); t != nil {
+				tell(t)
+			}
+		case <-ended:
+			tell(l.copy(true))
+			return r.Err()
+		}
+	}
+}
+
+// A growingLog is read by one goroutine and looked at by another.
+type growingLog struct {
+	mu    sync.Mutex
+	fresh bool
+	*logReader
+}
+
+func (l *growingLog) take(line logtail.Line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line(line)
+	l.fresh = true
+}
+
+// copy is the trace so far; nil if nothing came since the last one.
+func (l *growingLog) copy(always bool) *Trace {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.fresh && !always {
+		return nil
+	}
+	l.fresh = false
+	t := l.finish()
+	for i, track := range t.Tracks {
+		c := *track
+		c.Events, c.Names, c.ClientIDs = slices.Clone(c.Events), slices.Clone(c.Names), slices.Clone(c.ClientIDs)
+		t.Tracks[i] = &c
+	}
+	return t
+}
