@@ -54,7 +54,7 @@ func Judge(s *Snapshot) []Verdict {
 // JudgeOne gives the verdict on one conversation.
 func JudgeOne(c Conversation) Verdict {
 	f := gather(c)
-	v := Verdict{MAC: c.MAC, Addr: c.Addr, Break: c.Break, Recovered: c.Over}
+	v := Verdict{MAC: c.MAC, Addr: c.Addr, Server: c.Lease.Server, Break: c.Break, Recovered: c.Over}
 	for _, rule := range rules {
 		if rule(f, &v) {
 			break

@@ -36,6 +36,7 @@ const (
 type Verdict struct {
 	MAC        MAC
 	Addr       IPv4     // the last one that it had or wanted; may be zero
+	Server     IPv4     // that gave its lease; may be zero
 	Instance   Instance // as far as known; its MAC may be zero
 	Code       string
 	Status     stackmend.Status // Fail: without a lease; Warn: it has recovered
