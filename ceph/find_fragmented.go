@@ -45,11 +45,14 @@ func fragmented(m osdMemory) stackmend.Finding {
 	return f
 }
 
-// knownLeaks are bugs of the OSD's release that look like this.
+// knownLeaks are bugs and habits of the OSD's release that look like this.
 func knownLeaks(o OSD) []stackmend.Evidence {
-	if !o.Version.known() || o.Version.Major >= pacific {
-		return nil
+	var out []stackmend.Evidence
+	if miscounts(o.Version) {
+		out = append(out, seen("osd metadata", "%s has tracker 46027: a buffer that is rebuilt loses its pool, and counts as buffer_anon; mended in 14.2.17, 15.2.9 and 16.2.0", o.Version))
 	}
-	e := seen("osd metadata", "%s may have tracker 46027 (buffers move to buffer_anon and are not counted where they belong): mended in Pacific (pull request 35584), in Octopus by 38429, in Nautilus by 39651; see the release notes of the next point release", o.Version)
-	return []stackmend.Evidence{e}
+	if appendBuffers(o.Version) {
+		out = append(out, seen("osd metadata", "in %s each bufferlist keeps a buffer of its own to append to; 14.2.0 dropped it (pull request 25077), and 12.2 and 13.2 never got that", o.Version))
+	}
+	return out
 }

@@ -104,3 +104,22 @@ func dupsOffline(v Version) bool {
 	}
 	return dupsOnline(v)
 }
+
+// miscounts reports whether this version has tracker 46027, by which buffers
+// move to the pool buffer_anon. Mended by pull requests 39651 (14.2.17), 38429
+// (15.2.9) and 35584 (16.2.0), as the release notes say.
+func miscounts(v Version) bool {
+	switch {
+	case !v.known():
+		return false
+	case v.Major == nautilus:
+		return v.Compare(Version{14, 2, 17}) < 0
+	case v.Major == octopus:
+		return v.Compare(Version{15, 2, 9}) < 0
+	}
+	return v.Major < pacific
+}
+
+// appendBuffers reports whether this version's bufferlists each keep a buffer
+// to append to: until pull request 25077, in 14.2.0.
+func appendBuffers(v Version) bool { return v.known() && v.Major < nautilus }
