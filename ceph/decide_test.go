@@ -169,6 +169,14 @@ func recoveryStories() []story {
 		{"only misplaced", func(o *Observed) { degrade(o, 0, 10, 1) }, CodeRecoveryRunning, stackmend.OK, "nothing is missing"},
 		{"rebalance in recovery", func(o *Observed) { degrade(o, 100, 50, 10) }, CodeRebalance, stackmend.Warn, "norebalance"},
 		{"400 TB of new disks", func(o *Observed) { degrade(o, 100, 5000, 10) }, CodeRebalance, stackmend.Fail, "norebalance"},
+		{"new disks in recovery", func(o *Observed) {
+			degrade(o, 100, 50, 10)
+			many(o, 8)
+			for i := range o.Cluster.OSDs {
+				o.Cluster.OSDs[i].Utilisation = 60
+			}
+			o.Cluster.OSDs[7].Utilisation = 3
+		}, CodeRebalance, stackmend.Warn, "osd.7 hold less than half"},
 		{"splitting in recovery", func(o *Observed) { degrade(o, 100, 0, 10); o.Cluster.Pools[1].PGsTarget = 64 }, CodeRebalance, stackmend.Warn, "pg_num is on its way in test"},
 		{"the balancer holds still", func(o *Observed) {
 			degrade(o, 100, 50, 10)
@@ -219,6 +227,57 @@ func TestHostInPart(t *testing.T) {
 	o.Host = &Host{Name: "h", CPUs: 8, Span: time.Second}
 	if r := Check(o, Policy{}); r.Status == stackmend.Fail {
 		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestDistance: where a map is given, retransmissions are told by how far the
+// peers are.
+func TestDistance(t *testing.T) {
+	o := calm(t)
+	o.Host = &Host{Name: "stor1", Span: time.Second, TCP: TCPCounters{Out: 100000, Retransmitted: 3000},
+		Peers: []Peer{{"10.0.0.9", 1000, 90}, {"10.0.0.8", 1000, 10}, {"10.0.0.3", 1000, 5}, {"10.0.0.2", 1000, 1}, {"10.0.0.1", 1000, 0}}}
+	p := Policy{Places: map[string]Place{"10.0.0.1": {"stor1", "leaf1"}, "10.0.0.2": {"stor2", "leaf1"}, "10.0.0.3": {"stor3", "leaf1"}, "10.0.0.9": {"stor9", "leaf2"}}}
+	var all string
+	for _, f := range Check(o, p).Findings {
+		if f.Code == CodeRetransmissions {
+			all += words(f)
+		}
+	}
+	for _, want := range []string{"the same host: 0 of 1000", "the same switch leaf1: 6 of 2000", "beyond the uplink, at switch leaf2: 90 of 1000 segments (9.00%)", "not in the map: 10 of 1000"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in %s", want, all)
+		}
+	}
+}
+
+// TestKnownLeaks: which bugs a version has, as the release notes tell.
+func TestKnownLeaks(t *testing.T) {
+	for version, want := range map[Version]string{
+		{}: "", {12, 2, 13}: "46027 25077", {13, 2, 10}: "46027 25077", {14, 2, 0}: "46027", {14, 2, 16}: "46027", {14, 2, 17}: "",
+		{15, 2, 8}: "46027", {15, 2, 9}: "", {16, 2, 0}: "", {19, 2, 0}: "",
+	} {
+		var got []string
+		for _, e := range knownLeaks(OSD{Version: version}) {
+			for _, number := range []string{"46027", "25077"} {
+				if strings.Contains(e.Value, number) {
+					got = append(got, number)
+				}
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%v: %v, want %s", version, got, want)
+		}
+	}
+}
+
+func TestDiskModel(t *testing.T) {
+	for ids, want := range map[string]string{
+		"sdb=SEAGATE_ST4000NM0035_ZC1ABCDE": "SEAGATE_ST4000NM0035", "nvme0n1=INTEL_SSDPE2KX040T8_PHLJ1,sda=X_Y_Z": "INTEL_SSDPE2KX040T8",
+		"": "", "vda=": "", "sda=serial": "", "sda": "",
+	} {
+		if got := diskModel(ids); got != want {
+			t.Errorf("%q: %q, want %q", ids, got, want)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ func traits() []trait {
 		{"host", func(_ *Snapshot, o OSD) string { return o.Host }},
 		{"rack", func(_ *Snapshot, o OSD) string { return o.Rack }},
 		{"device class", func(_ *Snapshot, o OSD) string { return o.Class }},
+		{"disk model", func(_ *Snapshot, o OSD) string { return o.Model }},
 		{"version", func(_ *Snapshot, o OSD) string { return o.Version.String() }},
 		{"utilisation", func(s *Snapshot, o OSD) string {
 			if o.Size == 0 || s.Full.Near == 0 {

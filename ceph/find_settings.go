@@ -2,6 +2,7 @@ package ceph
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/stackmend/stackmend"
@@ -20,7 +21,38 @@ func findSettings(o Observed, _ Policy) []stackmend.Finding {
 		out = append(out, notInEffect(o.Cluster, name)...)
 		out = append(out, unlike(o.Cluster, name)...)
 	}
+	out = append(out, removedSettings(o)...)
 	return append(out, capacities(o.Cluster)...)
+}
+
+// removedSetting is what an OSD under mClock says in the cluster log when it
+// takes a recovery setting out of the monitors' database again
+// (OSD::maybe_override_options_for_qos in src/osd/OSD.cc at v19.2.2).
+var removedSetting = regexp.MustCompile(`Change to (osd_\w{1,64}) on (osd\.\d{1,9}) did not take effect`)
+
+// removedSettings finds what was set, is nowhere to be seen any more, and was
+// never in effect. Of what has been set since, notInEffect tells.
+func removedSettings(o Observed) []stackmend.Finding {
+	by := map[string][]LogLine{}
+	for _, l := range o.log() {
+		if m := removedSetting.FindStringSubmatch(l.Text); m != nil && !o.Cluster.stores(m[1]) {
+			by[m[1]] = append(by[m[1]], l)
+		}
+	}
+	var out []stackmend.Finding
+	for _, name := range sorted(by) {
+		last := by[name][len(by[name])-1]
+		f := finding(stackmend.Warn, name, "it was set under mClock, and the OSDs have removed it from the database: it never took effect")
+		f.Evidence = []stackmend.Evidence{{Source: "cluster log", Value: fmt.Sprintf("%s; %s", last.Text, timesText(len(by[name]))), At: last.At}}
+		f.Fix = "choose osd_mclock_profile (high_recovery_ops); or set osd_mclock_override_recovery_settings to true and then set it again"
+		out = append(out, f)
+	}
+	return out
+}
+
+// stores reports whether the monitors' database holds a setting for OSDs.
+func (s *Snapshot) stores(name string) bool {
+	return slices.ContainsFunc(s.Config, func(e Setting) bool { return e.Name == name })
 }
 
 // notInEffect: the database says one thing and the daemons do another.

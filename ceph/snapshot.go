@@ -85,6 +85,7 @@ type OSD struct {
 	MemTotal    int64 // bytes of its host
 	Hostname    string
 	Rotational  bool
+	Model       string // of its disk, with the maker's name; empty: not known
 
 	Load   Load    // from pg dump
 	Daemon *Daemon // nil: not asked, or it did not answer at all

@@ -3,6 +3,7 @@ package ceph
 import (
 	"errors"
 	"io"
+	"strings"
 )
 
 type treeJSON struct {
@@ -132,6 +133,7 @@ type metadataJSON struct {
 	MemTotal   int64  `json:"mem_total_kb,string"`
 	Hostname   string `json:"hostname"`
 	Rotational string `json:"rotational"`
+	DeviceIDs  string `json:"device_ids"`
 }
 
 // readMetadata takes versions and hosts from `osd metadata`.
@@ -158,6 +160,20 @@ func (s *Snapshot) readMetadata(r io.Reader) error {
 		}
 		v, _ := ParseVersion(m.Version) // parsed above
 		o.Version, o.MemTotal, o.Hostname, o.Rotational = v, m.MemTotal<<10, m.Hostname, m.Rotational == "1"
+		o.Model = diskModel(m.DeviceIDs)
 	}
 	return nil
+}
+
+// diskModel takes the first disk's maker and model from device_ids, which is
+// "sdb=ATA_ST4000NM0035_ZC1ABCDE,nvme0n1=.."; the serial number comes last
+// (get_device_id in src/common/blkdev.cc).
+func diskModel(ids string) string {
+	first, _, _ := strings.Cut(ids, ",")
+	_, id, _ := strings.Cut(first, "=")
+	at := strings.LastIndexByte(id, '_')
+	if at < 0 {
+		return ""
+	}
+	return id[:at]
 }

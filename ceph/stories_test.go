@@ -50,6 +50,14 @@ func flapStories() []story {
 				fell(o, id, 2, refused)
 			}
 		}, CodeFlapping, stackmend.Warn, "have the host host2"},
+		{"one disk model", func(o *Observed) {
+			many(o, 24)
+			for id := 4; id < 24; id += 5 {
+				o.Cluster.OSDs[id].Model = "SEAGATE_ST4000NM0035"
+				fell(o, id, 2, refused)
+			}
+			o.Cluster.OSDs[5].Model = "HGST_HUS726040ALA610"
+		}, CodeFlapping, stackmend.Warn, "have the disk model SEAGATE_ST4000NM0035"},
 		{"no pattern", func(o *Observed) {
 			many(o, 24)
 			for id := 4; id < 24; id += 5 {
@@ -178,6 +186,10 @@ func settingStories() []story {
 	return []story{
 		{"not in effect", func(o *Observed) { config(o, "osd", "osd_max_backfills", "8") }, CodeRecoverySettings, stackmend.Warn, "config diff"},
 		{"mClock decides", func(o *Observed) { mclock(o); config(o, "osd", "osd_max_backfills", "8") }, CodeRecoverySettings, stackmend.Warn, "osd_mclock_override_recovery_settings"},
+		{"removed by the OSDs", func(o *Observed) {
+			mclock(o)
+			o.Cluster.Log = append(o.Cluster.Log, LogLine{o.Cluster.Taken, "osd.1", "[WRN]", "Change to osd_max_backfills on osd.1 did not take effect. Enable osd_mclock_override_recovery_settings before setting this option."})
+		}, CodeRecoverySettings, stackmend.Warn, "removed it from the database"},
 		{"needs a start", func(o *Observed) { config(o, "osd", "osd_op_queue", "mclock_scheduler") }, CodeRecoverySettings, stackmend.Warn, "next start"},
 		{"not alike", func(o *Observed) { daemon(o, 1, "osd_max_backfills", "3") }, CodeRecoverySettings, stackmend.Warn, "do not agree"},
 		{"no such disk", func(o *Observed) { mclock(o); daemon(o, 1, "osd_mclock_max_capacity_iops_hdd", "54321.0") }, CodeRecoverySettings, stackmend.Warn, "osd.1 osd_mclock_max_capacity_iops_hdd 54321"},
