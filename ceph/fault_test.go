@@ -22,13 +22,15 @@ const short = 3 * time.Second
 
 // freeze stops a daemon as it stands; it goes on when the returned function is
 // called, and the cluster is healthy again after the test.
-func freeze(t *testing.T, c *labceph.Cluster, name string) {
+func freeze(t *testing.T, c *labceph.Cluster, name string) (thaw func()) {
 	t.Helper()
 	must(t, c.Signal(name, syscall.SIGSTOP))
+	thaw = func() { must(t, c.Signal(name, syscall.SIGCONT)) }
 	t.Cleanup(func() {
-		must(t, c.Signal(name, syscall.SIGCONT))
+		thaw()
 		must(t, c.Healthy())
 	})
+	return thaw
 }
 
 // returns fails the test if f has not come back long after its deadline.
