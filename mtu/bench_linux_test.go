@@ -39,3 +39,26 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportMetric(float64(t[1])/float64(t[0]), "x-ip")
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkBlackHole compares the probe with its yardstick, tracepath, where a
+// router drops what is too big without a word.
+func BenchmarkBlackHole(b *testing.B) {
+	lab.Need(b, "tracepath", "nft")
+	const fits = 1437
+	l := newRouted(b, fits)
+	l.nft("router", silent)
+	var said []byte
+	t := lab.Alternate(b, func() {
+		l.in("here", func() (err error) {
+			said, err = exec.Command("tracepath", "-n", "-m", "4", "10.2.0.2").Output()
+			return err
+		})
+	}, func() {
+		l.want(l.probe("here", "icmp", "10.2.0.2:0", ProbeOptions{}), BlackHole, fits)
+	})
+	b.Logf("with %d bytes that fit, tracepath says:\n%s", fits, said)
+	b.ReportMetric(t[0].Seconds(), "s/tracepath")
+	b.ReportMetric(t[1].Seconds(), "s/probe")
+	b.ReportMetric(float64(t[1])/float64(t[0]), "x-tracepath")
+	b.ReportMetric(0, "ns/op")
+}

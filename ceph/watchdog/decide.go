@@ -22,7 +22,7 @@ const (
 func Check(r Report, subject string, p Policy) stackmend.Result {
 	p = p.orDefaults()
 	out := stackmend.Result{Check: checkName, Subject: subject, Status: stackmend.OK, Started: r.Time, Finished: r.Time}
-	if len(r.Outlooks) == 0 {
+	if len(r.Outlooks) == 0 || len(r.Verdicts) != len(r.Outlooks) || r.Pass == nil {
 		out.Status = stackmend.Unknown
 		return out
 	}
@@ -97,8 +97,9 @@ func (r Report) evidence(o *Outlook, v Verdict) []stackmend.Evidence {
 		seen(fmt.Sprintf("/proc/%d/status", o.PID), "RssAnon %s, swapped %s, grows by %s/s", size(o.Anon), size(max(o.Swap, 0)), size(int64(o.Slope))),
 		seen("/proc/meminfo", "%s of %s available", size(r.Pass.Host.Available), size(r.Pass.Host.Total)),
 	}
-	for g := o.Group; g >= 0; g = r.Pass.Groups[g].Parent {
-		m := r.Pass.Groups[g]
+	groups := r.Pass.Groups
+	for g, n := o.Group, 0; g >= 0 && g < len(groups) && n < len(groups); g, n = groups[g].Parent, n+1 { // a report may be put together by others
+		m := groups[g]
 		out = append(out, seen(m.Path, "limit %s, used without page cache %s, OOM kills %d", size(m.Limit), size(m.Used), max(m.Kills, 0)))
 	}
 	if r.Pass.Host.Full >= 0 {

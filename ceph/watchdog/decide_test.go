@@ -132,3 +132,17 @@ func TestSharedLimit(t *testing.T) {
 		}
 	}
 }
+
+// A report that was put together by others makes no panic, and no health.
+func TestCheckOfOthers(t *testing.T) {
+	pass := &Pass{Groups: []GroupSample{{Parent: 1}, {Parent: 0}}}
+	for _, r := range []Report{
+		{Outlooks: make([]Outlook, 1)}, {Outlooks: make([]Outlook, 1), Verdicts: make([]Verdict, 1)},
+		{Pass: pass, Outlooks: make([]Outlook, 1), Verdicts: []Verdict{{Level: Due}}},
+		{Pass: &Pass{}, Outlooks: make([]Outlook, 1), Verdicts: []Verdict{{Level: Due}}},
+	} {
+		if got := Check(r, "host", Policy{}); got.Status == stackmend.OK {
+			t.Errorf("%+v: %+v", r, got)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func tool() cli.Tool {
 	t := &trim{}
 	return cli.Tool{
 		Name: "ceph-trim-pglog", Brief: "trim the logs of placement groups offline",
-		Flags: t.flags, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
+		Flags: t.flags, Observe: t.observe, Seen: &t.seen, Check: t.check, Plan: t.plan, Applier: t.applier, Options: t.options, Table: t.table,
 	}
 }
 
@@ -131,22 +131,23 @@ func (t *trim) selection() (pglog.Options, error) {
 	return o, nil
 }
 
-// check observes; what there is to trim is a warning.
-func (t *trim) check(ctx context.Context) (stackmend.Result, error) {
+func (t *trim) observe(ctx context.Context) error {
 	o, err := t.selection()
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	c, err := t.config()
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
-	started := time.Now()
-	if t.seen, err = pglog.Observe(ctx, c, o); err != nil {
-		return stackmend.Result{}, err
-	}
+	t.seen, err = pglog.Observe(ctx, c, o)
+	return err
+}
+
+// check judges nothing: what there is to trim, the plan says.
+func (t *trim) check(context.Context) (stackmend.Result, error) {
 	return stackmend.Result{Schema: stackmend.Schema, Check: "ceph-trim-pglog", Subject: "cluster " + t.seen.FSID,
-		Status: stackmend.OK, Started: started, Finished: time.Now()}, nil
+		Status: stackmend.OK, Started: t.seen.Taken, Finished: t.seen.Taken}, nil
 }
 
 func (t *trim) plan(context.Context) (*stackmend.Plan, error) {

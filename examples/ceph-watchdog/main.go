@@ -44,7 +44,13 @@ type settings struct {
 	lastResort                          string
 	stop, margin                        time.Duration
 
-	report watchdog.Report
+	seen seen
+}
+
+// seen is what -once has observed.
+type seen struct {
+	Host   string
+	Report watchdog.Report
 }
 
 const name = "ceph-watchdog"
@@ -80,7 +86,8 @@ func run(ctx context.Context, args []string, std cli.Streams) int {
 
 // tool is -once.
 func (s *settings) tool() cli.Tool {
-	return cli.Tool{Name: name, Brief: "restart an OSD gracefully before the kernel kills it for its memory", Flags: s.flags, Check: s.check, Table: s.table}
+	return cli.Tool{Name: name, Brief: "restart an OSD gracefully before the kernel kills it for its memory", Flags: s.flags,
+		Observe: s.observe, Seen: &s.seen, Check: s.check, Table: s.table}
 }
 
 // flags are those of both forms.
@@ -136,35 +143,39 @@ func (s *settings) policy() watchdog.Policy {
 	return p
 }
 
-// check samples for a while and judges what came last.
-func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+// observe samples for a while, and keeps what came last.
+func (s *settings) observe(ctx context.Context) error {
 	if s.period < 4*time.Second || s.stop < 0 || s.margin < 0 {
-		return stackmend.Result{}, cli.Usage("-for of less than 4s shows no growth, and times are not below zero")
+		return cli.Usage("-for of less than 4s shows no growth, and times are not below zero")
 	}
 	history, err := s.load()
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
-	w := &watchdog.Watch{Policy: s.policy(), History: history, OnPass: func(r watchdog.Report) { s.report = r }}
+	w := &watchdog.Watch{Policy: s.policy(), History: history, OnPass: func(r watchdog.Report) { s.seen.Report = r }}
 	if w.Sampler, err = watchdog.NewSampler(watchdog.SamplerOptions{Words: s.words}); err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	defer w.Sampler.Close()
 	end, cancel := context.WithTimeout(ctx, s.period)
 	defer cancel()
 	if err := w.Loop(end); err != nil && ctx.Err() != nil {
-		return stackmend.Result{}, err
+		return err
 	}
-	host, err := os.Hostname()
-	return watchdog.Check(s.report, host, s.policy()), err
+	s.seen.Host, err = os.Hostname()
+	return err
+}
+
+func (s *settings) check(context.Context) (stackmend.Result, error) {
+	return watchdog.Check(s.seen.Report, s.seen.Host, s.policy()), nil
 }
 
 func (s *settings) table(w io.Writer) {
-	for i, o := range s.report.Outlooks {
+	for i, o := range s.seen.Report.Outlooks[:min(len(s.seen.Report.Outlooks), len(s.seen.Report.Verdicts))] {
 		left := "-"
 		if o.Left != watchdog.Never {
 			left = o.Left.Round(time.Second).String()
 		}
-		fmt.Fprintf(w, "  osd.%-5d %-8s uses %-10s grows %10s/s  left %s\n", o.ID, s.report.Verdicts[i].Level, cli.Bytes(o.Used()), cli.Bytes(int64(o.Slope)), left)
+		fmt.Fprintf(w, "  osd.%-5d %-8s uses %-10s grows %10s/s  left %s\n", o.ID, s.seen.Report.Verdicts[i].Level, cli.Bytes(o.Used()), cli.Bytes(int64(o.Slope)), left)
 	}
 }

@@ -124,7 +124,7 @@ func (s *session) fresh(ctx context.Context) (int, error) {
 	if err != nil {
 		return exitOf(result, err), err
 	}
-	if s.Plan != nil && s.flags.Replay == "" {
+	if s.Plan != nil {
 		if result.Plan, err = s.Plan(ctx); err != nil {
 			return exitOf(result, err), err
 		}
@@ -134,7 +134,7 @@ func (s *session) fresh(ctx context.Context) (int, error) {
 			return exitUnknown, err
 		}
 	}
-	if result.Plan == nil || len(result.Plan.Steps) == 0 && len(result.Plan.Refusals) == 0 || s.flags.PlanFile != "" {
+	if result.Plan == nil || len(result.Plan.Steps) == 0 && len(result.Plan.Refusals) == 0 || s.flags.PlanFile+s.flags.Replay != "" {
 		if s.flags.Apply && result.Plan == nil {
 			return exitUsage, Usage("there is nothing here that -apply could carry out")
 		}

@@ -35,7 +35,7 @@ func (t Tool) parse(args []string, out io.Writer) (*Flags, error) {
 	f.register(fs, t.Applier != nil)
 	if t.Seen != nil {
 		fs.StringVar(&f.Record, "record", "", "keep what is observed in `FILE`, without secrets, for -replay elsewhere")
-		fs.StringVar(&f.Replay, "replay", "", "judge what -record or capture has kept in `FILE`; nothing is looked at or planned")
+		fs.StringVar(&f.Replay, "replay", "", "judge what -record or capture has kept in `FILE`; nothing here is looked at, and no plan is run, not even dry")
 	}
 	if t.Flags != nil {
 		t.Flags(fs)

@@ -134,6 +134,8 @@ func times(path string) (*dbarchive.APITimes, error) {
 
 func (t *tool) plan(ctx context.Context) (*stackmend.Plan, error) {
 	switch {
+	case t.db == nil && t.restore+t.purgeBefore != "":
+		return nil, cli.Usage("-restore and -purge-before ask the databases: not with -replay")
 	case t.restore != "":
 		return dbarchive.PlanRestore(ctx, t.db.all, t.restore, t.snap.Selection.To, planValid)
 	case t.purgeBefore != "":
