@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -27,6 +28,9 @@ var changeable = [...]string{"osd_max_backfills", "osd_mclock_profile", "osd_rec
 type Applier struct {
 	c ceph.Commander
 	o ApplierOptions
+	// waited: the time of the confirmation has passed. Values that hold at
+	// once confirm nothing, so a resume waits anew.
+	waited atomic.Bool
 }
 
 // ApplierOptions are the Applier's patience. Zero values take the defaults that
@@ -39,7 +43,7 @@ type ApplierOptions struct {
 // NewApplier returns an Applier that reaches the cluster by c.
 func NewApplier(c ceph.Commander, o ApplierOptions) *Applier {
 	o.Wait, o.Timeout = cmp.Or(o.Wait, 20*time.Second), cmp.Or(o.Timeout, 30*time.Second)
-	return &Applier{c, o}
+	return &Applier{c: c, o: o}
 }
 
 // Guards implements stackmend.Applier. What must hold is within the steps.
@@ -116,7 +120,10 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 	}
 	switch s.Verb {
 	case VerbConfirm:
-		return wait(ctx, s, w)
+		a.waited.Store(false)
+		err := wait(ctx, s, w)
+		a.waited.Store(err == nil)
+		return err
 	case VerbConfig:
 		if err := a.Recheck(ctx, s); err != nil {
 			return err

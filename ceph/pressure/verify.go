@@ -23,6 +23,9 @@ func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 	case VerbConfig:
 		return a.verify(ctx, map[string]string{s.Target: s.Args["value"]})
 	case VerbConfirm:
+		if !a.waited.Load() {
+			return fmt.Errorf("%w: the time until the second look has not passed", stackmend.ErrNotDone)
+		}
 		return a.verify(ctx, values(s))
 	}
 	ctx, cancel := a.within(ctx)
