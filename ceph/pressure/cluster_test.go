@@ -189,12 +189,12 @@ func TestMovedSincePlan(t *testing.T) {
 		t.Errorf("the epoch moved: %v, want ErrStale", err)
 	}
 	plan = PlanEase(observe(t, c), quick)
-	tell(t, c, "config", "set", "osd", "osd_max_backfills", "5")
-	defer tell(t, c, "config", "rm", "osd", "osd_max_backfills")
+	tell(t, c, "config", "set", "osd", "osd_recovery_sleep", "0.05")
+	defer tell(t, c, "config", "rm", "osd", "osd_recovery_sleep")
 	if _, err := apply(t, c, plan, stackmend.Options{}); !errors.Is(err, stackmend.ErrStale) {
 		t.Errorf("a value moved: %v, want ErrStale", err)
 	}
-	wantUsed(t, c, map[string]string{"osd_max_backfills": "5"})
+	wantUsed(t, c, map[string]string{"osd_recovery_sleep": "0.05"})
 }
 
 // A value that something stronger overrides does not stick, and is put back.
