@@ -79,6 +79,27 @@ func (j *Journal) Plan() *Plan {
 	return j.plan
 }
 
+// Last returns what is known of the steps of the last run, whether it ended or
+// not, in the order of its plan; nil if the journal never held one. A step that
+// was begun and whose outcome was not written is Uncertain. It is what a later
+// plan works from that puts back what this run has changed.
+func (j *Journal) Last() []Outcome {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Outcome
+	for i, s := range j.steps {
+		o := s.outcome
+		if o.Step = j.plan.Steps[i]; s.begun && o.State == NotBegun {
+			o.State = Uncertain
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
 // Open returns the steps of the interrupted run that are not settled: begun
 // and without a known outcome, or members of a group that is open.
 func (j *Journal) Open() []Step {
