@@ -154,18 +154,29 @@ func (s *session) journalPath() (string, error) {
 	if s.flags.JournalFile != "" {
 		return s.flags.JournalFile, nil
 	}
-	dir := "/var/lib/stackmend"
-	if os.Geteuid() != 0 {
-		home := s.std.Getenv("XDG_STATE_HOME")
-		if home == "" {
-			home = filepath.Join(s.std.Getenv("HOME"), ".local", "state")
-		}
-		dir = filepath.Join(home, "stackmend")
+	dir, err := StateDir(s.std.Getenv)
+	if err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("no place for the journal, give -journal FILE: %w", err)
 	}
 	return filepath.Join(dir, s.Name+".journal"), nil
+}
+
+// StateDir is where the journals of the tools are, each named for its tool.
+func StateDir(getenv func(string) string) (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/stackmend", nil
+	}
+	home := getenv("XDG_STATE_HOME")
+	if home == "" && getenv("HOME") == "" {
+		return "", errors.New("neither XDG_STATE_HOME nor HOME is set: give -journal FILE")
+	}
+	if home == "" {
+		home = filepath.Join(getenv("HOME"), ".local", "state")
+	}
+	return filepath.Join(home, "stackmend"), nil
 }
 
 type closers struct{ list []func() error }
