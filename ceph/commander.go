@@ -112,7 +112,8 @@ type Command struct {
 	Text   bool   // asked for as text; otherwise as JSON
 }
 
-// An Arg is a named argument. Value is a string, an int, a bool or a []string.
+// An Arg is a named argument. Value is a string, an int, a float64, a bool or
+// a []string.
 type Arg struct {
 	Name  string
 	Value any
@@ -144,6 +145,9 @@ func (c Command) JSON() ([]byte, error) {
 	}
 	for _, a := range c.Args {
 		m[a.Name] = a.Value
+		if f, ok := a.Value.(float64); ok { // the daemons tell 1 from 1.0
+			m[a.Name] = json.RawMessage(decimal(f))
+		}
 	}
 	return json.Marshal(m)
 }
@@ -190,6 +194,8 @@ func (a Arg) words() ([]string, error) {
 		return nil, nil
 	case int:
 		return []string{strconv.Itoa(v)}, nil
+	case float64:
+		return []string{decimal(v)}, nil
 	case string:
 		return []string{v}, plain(v)
 	case []string:
@@ -199,6 +205,15 @@ func (a Arg) words() ([]string, error) {
 		return v, plain(v...)
 	}
 	return nil, fmt.Errorf("argument %s is a %T", a.Name, a.Value)
+}
+
+// decimal writes a number with a point in it.
+func decimal(f float64) string {
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return text
 }
 
 // plain refuses what a command line would read as an option or not at all.

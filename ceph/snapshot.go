@@ -18,21 +18,24 @@ type Snapshot struct {
 	// LastUpChange is when an OSD last went up or down; zero before Nautilus.
 	LastUpChange time.Time
 
-	Flags    []string // of the OSD map, sorted: noout, pglog_hardlimit..
-	Require  string   // require_osd_release
-	Full     Ratios
-	Pools    []Pool // sorted by id
-	OSDs     []OSD  // sorted by id
-	Health   Health
-	Recovery Recovery
-	PGs      PGs
-	Queries  []PGQuery // of the worst of PGs.Stuck
-	Mgr      Mgr
-	Versions []Versions
-	Config   []Setting // of the monitors' database
-	Crashes  []Crash
-	Log      []LogLine // of the cluster log, oldest first
-	Balancer *Balancer // nil: not seen
+	Flags []string // of the OSD map, sorted: noout, pglog_hardlimit..
+	// NodeFlags are those that a node of the CRUSH tree has for itself, sorted
+	// (Octopus and newer): noout of one host.
+	NodeFlags map[string][]string
+	Require   string // require_osd_release
+	Full      Ratios
+	Pools     []Pool // sorted by id
+	OSDs      []OSD  // sorted by id
+	Health    Health
+	Recovery  Recovery
+	PGs       PGs
+	Queries   []PGQuery // of the worst of PGs.Stuck
+	Mgr       Mgr
+	Versions  []Versions
+	Config    []Setting // of the monitors' database
+	Crashes   []Crash
+	Log       []LogLine // of the cluster log, oldest first
+	Balancer  *Balancer // nil: not seen
 
 	Unseen []Unseen // what could not be seen, sorted by source
 }

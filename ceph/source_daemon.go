@@ -53,6 +53,7 @@ var daemonSettings = [...]string{
 	"osd_pg_log_trim_min", "osd_pg_log_trim_max", "osd_target_pg_log_entries_per_osd",
 	"osd_fast_shutdown", "osd_fast_shutdown_notify_mon", "osd_max_markdown_count", "osd_max_markdown_period",
 	"osd_heartbeat_grace", "osd_op_thread_timeout", "osd_op_thread_suicide_timeout",
+	"osd_recovery_thread_timeout", "osd_recovery_thread_suicide_timeout", // before Nautilus
 	"osd_pg_max_concurrent_snap_trims", "osd_snap_trim_priority", "osd_snap_trim_sleep", "osd_scrub_during_recovery",
 }
 

@@ -20,6 +20,8 @@ type osdMapJSON struct {
 	Near     float64    `json:"nearfull_ratio"`
 	Pools    []poolJSON `json:"pools"`
 	OSDs     *[]osdJSON `json:"osds"`
+
+	NodeFlags map[string][]string `json:"crush_node_flags"` // Octopus and newer
 }
 
 type poolJSON struct {
@@ -76,6 +78,11 @@ func (s *Snapshot) readOSDMap(r io.Reader) error {
 	s.Full = Ratios{m.Near, m.Backfill, m.Full}
 	s.Flags = strings.FieldsFunc(*m.Flags, func(r rune) bool { return r == ',' })
 	slices.Sort(s.Flags)
+	for node, flags := range m.NodeFlags {
+		slices.Sort(flags)
+		m.NodeFlags[node] = flags
+	}
+	s.NodeFlags = m.NodeFlags
 	s.Pools = make([]Pool, 0, len(m.Pools))
 	for _, p := range m.Pools {
 		s.Pools = append(s.Pools, p.pool())
