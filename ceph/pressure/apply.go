@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -15,22 +16,19 @@ import (
 	"github.com/stackmend/stackmend/ceph/internal/flags"
 )
 
-// changeable are the settings that a step may change: a plan is input from
-// outside, and does not set whatever it names.
-var changeable = [...]string{"osd_max_backfills", "osd_mclock_profile", "osd_recovery_max_active", "osd_recovery_op_priority", "osd_recovery_sleep"}
-
 // Applier carries out the plans of this package. It implements
 // stackmend.Applier and stackmend.Reverter, and may be used by one run at a
 // time.
 //
-// The database of settings has no compare-and-set: a change that somebody else
-// makes between the last look and the command is overwritten.
+// The monitors have no compare-and-set: a change that somebody else makes
+// between the last look and the command is overwritten.
 type Applier struct {
 	c ceph.Commander
 	o ApplierOptions
-	// waited: the time of the confirmation has passed. Values that hold at
-	// once confirm nothing, so a resume waits anew.
-	waited atomic.Bool
+
+	mu      sync.Mutex
+	ended   map[string]bool // waits and climbs that came to their end here
+	foreign map[string]bool // values that somebody else set first
 }
 
 // ApplierOptions are the Applier's patience. Zero values take the defaults that
@@ -38,16 +36,31 @@ type Applier struct {
 type ApplierOptions struct {
 	Wait    time.Duration // 20 s: for a value to reach the daemons
 	Timeout time.Duration // 30 s: for one look at the cluster, or one change
+	Sample  time.Duration // 10 s: between two looks while recovery is raised
+	OnLook  func(Look)    // told of each look; nil: nobody
+	// Hold says why recovery is to be at its lowest just now: somebody paused
+	// it, or clients suffer by a measure of one's own. Empty: it is not.
+	Hold func() string
 }
 
 // NewApplier returns an Applier that reaches the cluster by c.
 func NewApplier(c ceph.Commander, o ApplierOptions) *Applier {
-	o.Wait, o.Timeout = cmp.Or(o.Wait, 20*time.Second), cmp.Or(o.Timeout, 30*time.Second)
-	return &Applier{c: c, o: o}
+	o.Wait, o.Timeout, o.Sample = cmp.Or(o.Wait, 20*time.Second), cmp.Or(o.Timeout, 30*time.Second), cmp.Or(o.Sample, 10*time.Second)
+	return &Applier{c: c, o: o, ended: map[string]bool{}, foreign: map[string]bool{}}
 }
 
-// Guards implements stackmend.Applier. What must hold is within the steps.
-func (a *Applier) Guards() []stackmend.Guard { return nil }
+// mark keeps in mind what this process knows of a step beyond the cluster.
+func (a *Applier) mark(m map[string]bool, s stackmend.Step, is bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m[s.Group+" "+s.String()] = is
+}
+
+func (a *Applier) marked(m map[string]bool, s stackmend.Step) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return m[s.Group+" "+s.String()]
+}
 
 func (a *Applier) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, a.o.Timeout)
@@ -55,62 +68,71 @@ func (a *Applier) within(ctx context.Context) (context.Context, context.CancelFu
 
 // Recheck implements stackmend.Applier.
 func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
+	_, err := a.look(ctx, s)
+	return err
+}
+
+// look returns the value that a step would change, and the error of
+// stackmend.Step's Holds if what it assumes does not hold.
+func (a *Applier) look(ctx context.Context, s stackmend.Step) (now string, err error) {
 	ctx, cancel := a.within(ctx)
 	defer cancel()
 	if err := known(s); err != nil {
-		return err
+		return "", err
 	}
-	seen, err := a.look(ctx, s)
+	m, err := flags.Read(ctx, a.c)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return s.Holds(seen)
+	seen := map[string]string{"fsid": m.FSID, "set": strconv.FormatBool(slices.Contains(m.Flags, hardLimit)), "flags": strings.Join(m.Flags, ","), "osds": membersOf(m)}
+	if k, err := knobOf(s); err == nil {
+		if now, err = k.get(ctx, a.c, m); err != nil {
+			return "", err
+		}
+		seen["value"] = now
+		if same(now, s.Assumes["value"]) {
+			seen["value"] = s.Assumes["value"]
+		}
+	}
+	return now, s.Holds(seen)
+}
+
+func membersOf(m flags.Map) string {
+	var ids []int
+	by := map[int]flags.OSD{}
+	for _, o := range m.OSDs {
+		ids, by[o.ID] = append(ids, o.ID), o
+	}
+	return members(ids, func(id int) bool { return by[id].Up == 1 }, func(id int) bool { return by[id].In == 1 })
 }
 
 // known refuses a step that this package did not make.
 func known(s stackmend.Step) error {
 	switch s.Verb {
 	case VerbConfirm:
-		for name := range values(s) {
-			if !slices.Contains(changeable[:], name) {
-				return fmt.Errorf("%w: ceph/pressure: %s does not ask about %q", stackmend.ErrRefused, s, name)
+		for _, look := range confirmed(s) {
+			if _, err := knobOf(look); err != nil {
+				return err
 			}
 		}
 		return nil
-	case VerbConfig:
-		if slices.Contains(changeable[:], s.Target) {
-			return nil
+	case VerbRaise:
+		for level := range 1 + topLevel(s) {
+			for _, set := range settingsOf(s, level) {
+				if _, err := knobOf(set); err != nil {
+					return err
+				}
+			}
 		}
-		return fmt.Errorf("%w: ceph/pressure: does not set %q", stackmend.ErrRefused, s.Target)
-	case VerbSetFlag, VerbUnset:
-		_, err := flags.Parse(s.Target)
+		return nil
+	case VerbHeap:
+		_, err := osdID(s.Target)
 		return err
+	case VerbHardLimit:
+		return nil
 	}
-	return fmt.Errorf("%w: ceph/pressure: unknown verb %q", stackmend.ErrRefused, s.Verb)
-}
-
-// look sees what a step may assume. A step that is in effect already is seen
-// as it was before, so that doing it twice is doing it once.
-func (a *Applier) look(ctx context.Context, s stackmend.Step) (map[string]string, error) {
-	m, err := flags.Read(ctx, a.c)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]string{"fsid": m.FSID, "epoch": strconv.Itoa(m.Epoch)}
-	switch s.Verb {
-	case VerbConfig:
-		seen["value"], err = readValue(ctx, a.c, s.Target)
-		if err == nil && same(seen["value"], s.Args["value"]) {
-			seen["value"] = s.Assumes["value"]
-		}
-	case VerbSetFlag, VerbUnset:
-		f, err := flags.Parse(s.Target)
-		if err != nil {
-			return nil, err
-		}
-		seen["set"] = strconv.FormatBool(m.Has(f))
-	}
-	return seen, err
+	_, err := knobOf(s)
+	return err
 }
 
 // Do implements stackmend.Applier.
@@ -120,39 +142,46 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 	}
 	switch s.Verb {
 	case VerbConfirm:
-		a.waited.Store(false)
 		err := wait(ctx, s, w)
-		a.waited.Store(err == nil)
+		a.mark(a.ended, s, err == nil)
 		return err
-	case VerbConfig:
-		if err := a.Recheck(ctx, s); err != nil {
-			return err
-		}
-		return a.config(ctx, s.Target, s.Args["value"])
+	case VerbRaise:
+		return a.climb(ctx, s, w)
+	case VerbHeap:
+		return a.releaseHeap(ctx, s)
+	case VerbHardLimit:
+		return a.setHardLimit(ctx, s)
 	}
-	if err := a.Verify(ctx, s); !errors.Is(err, stackmend.ErrNotDone) {
-		return err
-	}
-	if err := a.Recheck(ctx, s); err != nil {
-		return err
-	}
-	return a.flag(ctx, s, s.Verb == VerbSetFlag)
+	return a.turn(ctx, s, w)
 }
 
-func (a *Applier) config(ctx context.Context, name, value string) error {
-	ctx, cancel := a.within(ctx)
-	defer cancel()
-	return writeValue(ctx, a.c, name, value)
+// turn sets the value of a step. One that stands there already was set by this
+// step, if it has begun before; otherwise it is somebody else's, and must not
+// be taken for ours, for a restore would take it away.
+func (a *Applier) turn(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
+	now, err := a.look(ctx, s)
+	_, begun := w.Recorded("begun")
+	if begun && same(now, s.Args["value"]) && (err == nil || errors.Is(err, stackmend.ErrStale)) {
+		return nil
+	}
+	if err != nil {
+		a.mark(a.foreign, s, errors.Is(err, stackmend.ErrStale))
+		return err
+	}
+	if err := w.Record("begun", "true"); err != nil {
+		return err
+	}
+	return a.put(ctx, s, s.Args["value"])
 }
 
-func (a *Applier) flag(ctx context.Context, s stackmend.Step, on bool) error {
-	ctx, cancel := a.within(ctx)
-	defer cancel()
-	f, err := flags.Parse(s.Target)
+func (a *Applier) put(ctx context.Context, s stackmend.Step, value string) error {
+	k, err := knobOf(s)
 	if err != nil {
 		return err
 	}
-	return flags.Put(ctx, a.c, f, on)
+	ctx, cancel := a.within(ctx)
+	defer cancel()
+	return k.put(ctx, a.c, value)
 }
 
 // wait lets the time of a confirmation pass, with a Gate each second.
@@ -164,10 +193,8 @@ func wait(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
 	begun := time.Now()
 	for left := after; left > 0; left = after - time.Since(begun) {
 		w.Progress(int64((after-left)/time.Second), int64(after/time.Second), "s")
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(min(left, time.Second)):
+		if err := pause(ctx, min(left, time.Second)); err != nil {
+			return err
 		}
 		if err := w.Gate(ctx); err != nil {
 			return err
@@ -176,44 +203,38 @@ func wait(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
 	return nil
 }
 
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // Revert implements stackmend.Reverter. It puts back what is still as the step
 // left it; what somebody else has changed since is theirs.
 func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
-	if err := known(s); err != nil || s.Verb == VerbConfirm {
+	if err := known(s); err != nil || s.Verb == VerbConfirm || s.Verb == VerbHeap {
 		return err
 	}
-	if err := a.ours(ctx, s); err != nil {
+	if s.Verb == VerbRaise {
+		return a.unclimb(ctx, s)
+	}
+	now, err := a.look(ctx, s)
+	var stale *stackmend.StaleError
+	switch {
+	case errors.As(err, &stale) && stale.Key == "fsid":
+		return fmt.Errorf("%w: ceph/pressure: another cluster: %w", stackmend.ErrRefused, err)
+	case err != nil && stale == nil:
+		return err
+	case !same(now, s.Args["value"]) || a.marked(a.foreign, s):
+		return nil
+	}
+	if err := a.put(ctx, s, s.Args["was"]); err != nil {
 		return err
 	}
-	if s.Verb != VerbConfig {
-		if err := a.Verify(ctx, s); errors.Is(err, stackmend.ErrNotDone) {
-			return nil
-		}
-		return a.flag(ctx, s, s.Verb == VerbUnset)
-	}
-	now, err := a.value(ctx, s.Target)
-	if err != nil || !same(now, s.Args["value"]) {
-		return err
-	}
-	if err := a.config(ctx, s.Target, s.Args["was"]); err != nil {
-		return err
-	}
-	return a.holds(ctx, s.Target, s.Args["was"])
-}
-
-// ours refuses to revert in another cluster.
-func (a *Applier) ours(ctx context.Context, s stackmend.Step) error {
-	ctx, cancel := a.within(ctx)
-	defer cancel()
-	m, err := flags.Read(ctx, a.c)
-	if err == nil && m.FSID != s.Assumes["fsid"] {
-		err = fmt.Errorf("%w: ceph/pressure: this is cluster %s, the step is of %s", stackmend.ErrRefused, m.FSID, s.Assumes["fsid"])
-	}
-	return err
-}
-
-func (a *Applier) value(ctx context.Context, name string) (string, error) {
-	ctx, cancel := a.within(ctx)
-	defer cancel()
-	return readValue(ctx, a.c, name)
+	back := s
+	back.Args = map[string]string{"value": s.Args["was"], "left": s.Args["value"], "used": s.Args["used"]}
+	return a.Verify(ctx, back)
 }

@@ -3,12 +3,11 @@
 package pressure
 
 import (
-	"testing"
+	"context"
 
 	"github.com/stackmend/stackmend/ceph"
-	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
-func commander(_ testing.TB, c *labceph.Cluster) ceph.Commander {
-	return ceph.CLI{Conf: c.Conf, Keyring: c.Admin}
+func connect(_ context.Context, conf, keyring string) (ceph.Commander, func(), error) {
+	return ceph.CLI{Conf: conf, Keyring: keyring}, func() {}, nil
 }

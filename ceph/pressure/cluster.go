@@ -9,12 +9,24 @@ import (
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
+	"github.com/stackmend/stackmend/ceph/internal/flags"
 )
 
-var mon = ceph.Target{Kind: ceph.KindMon}
+var (
+	mon = ceph.Target{Kind: ceph.KindMon}
+	mgr = ceph.Target{Kind: ceph.KindMgr}
+)
 
-// readValue reads what the monitors' database has for all OSDs.
-func readValue(ctx context.Context, c ceph.Commander, name string) (string, error) {
+// tell puts a command whose answer says nothing.
+func tell(ctx context.Context, c ceph.Commander, to ceph.Target, prefix string, args ...ceph.Arg) error {
+	_, err := ceph.Ask(ctx, c, ceph.Command{To: to, Prefix: prefix, Text: true, Args: args})
+	return err
+}
+
+// configKnob is a setting of the monitors' database, for who: osd, or osd.N.
+type configKnob struct{ who, name string }
+
+func (k configKnob) get(ctx context.Context, c ceph.Commander, _ flags.Map) (string, error) {
 	b, err := ceph.Ask(ctx, c, ceph.Command{To: mon, Prefix: "config dump"})
 	if err != nil {
 		return "", err
@@ -24,37 +36,53 @@ func readValue(ctx context.Context, c ceph.Commander, name string) (string, erro
 		return "", fmt.Errorf("config dump: %w", err)
 	}
 	for _, e := range all {
-		if e.Section == "osd" && e.Mask == "" && e.Name == name {
+		if e.Section == k.who && e.Mask == "" && e.Name == k.name {
 			return e.Value, nil
 		}
 	}
 	return "", nil
 }
 
-// writeValue sets the value for all OSDs, or removes it if it is empty.
+// put sets the value, or removes it if it is empty.
 //
 // Similar To: ceph config set osd NAME VALUE, ceph config rm osd NAME
-func writeValue(ctx context.Context, c ceph.Commander, name, value string) error {
-	cmd := ceph.Command{To: mon, Prefix: "config rm", Text: true, Args: []ceph.Arg{{Name: "who", Value: "osd"}, {Name: "name", Value: name}}}
-	if value != "" {
-		cmd.Prefix = "config set"
-		cmd.Args = append(cmd.Args, ceph.Arg{Name: "value", Value: value})
+func (k configKnob) put(ctx context.Context, c ceph.Commander, value string) error {
+	args := []ceph.Arg{{Name: "who", Value: k.who}, {Name: "name", Value: k.name}}
+	if value == "" {
+		return tell(ctx, c, mon, "config rm", args...)
 	}
-	_, err := ceph.Ask(ctx, c, cmd)
-	return err
+	return tell(ctx, c, mon, "config set", append(args, ceph.Arg{Name: "value", Value: value})...)
 }
 
-// inEffect asks every OSD for the value that it uses. An OSD that uses another
-// one is stackmend.ErrNotDone; one that does not answer is an error of its own,
-// for nobody knows then.
-func inEffect(ctx context.Context, c ceph.Commander, osds []int, name, value string) error {
+// osds are those of the map that are up and heed the setting.
+func (k configKnob) osds(m flags.Map) []int {
+	ids := m.Up()
+	if id, err := osdID(k.who); err == nil {
+		ids = nil
+		for _, o := range m.Up() {
+			if o == id {
+				ids = []int{id}
+			}
+		}
+	}
+	return ids
+}
+
+// inEffect asks every OSD that heeds the setting for the value that it uses.
+// An OSD for which wrong says why is stackmend.ErrNotDone; one that does not
+// answer is an error of its own, for nobody knows then.
+func (k configKnob) inEffect(ctx context.Context, c ceph.Commander, m flags.Map, wrong func(string) bool) error {
+	ids := k.osds(m)
+	if len(ids) == 0 {
+		return fmt.Errorf("ceph/pressure: no OSD that heeds %s %s is up, so none could be asked", k.who, k.name)
+	}
 	var g errgroup.Group
 	g.SetLimit(ceph.MaxParallel)
-	for _, id := range osds {
+	for _, id := range ids {
 		g.Go(func() error {
-			got, err := effective(ctx, c, id, name)
-			if err == nil && !same(got, value) {
-				err = fmt.Errorf("%w: osd.%d uses %s = %s, not %s", stackmend.ErrNotDone, id, name, got, value)
+			got, err := effective(ctx, c, id, k.name)
+			if err == nil && wrong(got) {
+				err = fmt.Errorf("%w: osd.%d uses %s = %s", stackmend.ErrNotDone, id, k.name, got)
 			}
 			return err
 		})
@@ -62,6 +90,9 @@ func inEffect(ctx context.Context, c ceph.Commander, osds []int, name, value str
 	return g.Wait()
 }
 
+// effective is the value that an OSD uses.
+//
+// Similar To: ceph tell osd.N config get NAME
 func effective(ctx context.Context, c ceph.Commander, id int, name string) (string, error) {
 	b, err := ceph.Ask(ctx, c, ceph.Command{To: ceph.ToOSD(id), Prefix: "config get", Args: []ceph.Arg{{Name: "var", Value: name}}})
 	if err != nil {

@@ -2,9 +2,12 @@ package pressure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -15,10 +18,10 @@ import (
 	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
-var quick = Policy{Settle: 2 * time.Second, Expires: time.Hour}
+var quick = Policy{Settle: time.Second, Expires: time.Hour}
 
-// used is what a daemon itself says that it uses.
-func used(t testing.TB, c *labceph.Cluster, id int, name string) string {
+// uses is what a daemon itself says that it uses.
+func uses(t testing.TB, c *labceph.Cluster, id int, name string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -30,15 +33,30 @@ func used(t testing.TB, c *labceph.Cluster, id int, name string) string {
 	return v
 }
 
+// wantUsed waits until every daemon uses the values.
 func wantUsed(t testing.TB, c *labceph.Cluster, want map[string]string) {
 	t.Helper()
 	for name, v := range want {
 		for id := range labceph.OSDs {
-			if got := used(t, c, id, name); !same(got, v) {
+			got := uses(t, c, id, name)
+			for end := time.Now().Add(time.Minute); !same(got, v) && time.Now().Before(end); got = uses(t, c, id, name) {
+				time.Sleep(100 * time.Millisecond)
+			}
+			if !same(got, v) {
 				t.Errorf("osd.%d uses %s = %s, want %s", id, name, got, v)
 			}
 		}
 	}
+}
+
+// usedBefore is what the daemons use before a test changes it.
+func usedBefore(t testing.TB, c *labceph.Cluster, names map[string]string) map[string]string {
+	t.Helper()
+	before := map[string]string{}
+	for name := range names {
+		before[name] = uses(t, c, 0, name)
+	}
+	return before
 }
 
 func apply(t testing.TB, c *labceph.Cluster, p *stackmend.Plan, o stackmend.Options) (stackmend.Result, error) {
@@ -51,50 +69,85 @@ func apply(t testing.TB, c *labceph.Cluster, p *stackmend.Plan, o stackmend.Opti
 	return stackmend.Run(ctx, p, NewApplier(commander(t, c), ApplierOptions{}), o)
 }
 
-func mustApply(t testing.TB, c *labceph.Cluster, p *stackmend.Plan) {
+func mustApply(t testing.TB, c *labceph.Cluster, p *stackmend.Plan) []stackmend.Outcome {
 	t.Helper()
-	if r, err := apply(t, c, p, stackmend.Options{}); err != nil {
-		t.Fatalf("%v %+v", err, r.Outcomes)
+	r, err := apply(t, c, p, stackmend.Options{})
+	if err != nil || len(r.Outcomes) == 0 {
+		t.Fatalf("%v %+v, kept %+v", err, r.Outcomes, p.Kept)
 	}
+	return r.Outcomes
 }
 
 var eased = map[string]string{"osd_max_backfills": "1", "osd_recovery_max_active": "1", "osd_recovery_op_priority": "1", "osd_recovery_sleep": "0.1"}
 
-// Recovery that waits is eased before it goes on, and comes to its end; an
-// operator's own value comes back.
-func TestEaseAndRestore(t *testing.T) {
+// Recovery that waits is eased, raised until all is clean, and put back from
+// the journal; an operator's own value comes back, and one that somebody has
+// changed since stays.
+func TestEaseRaiseRestore(t *testing.T) {
 	c := cluster(t)
-	before := map[string]string{"osd_max_backfills": "7"}
-	for _, name := range []string{"osd_recovery_max_active", "osd_recovery_op_priority", "osd_recovery_sleep"} {
-		before[name] = used(t, c, 0, name)
-	}
-	tell(t, c, "config", "set", "osd", "osd_max_backfills", "7")
-	defer tell(t, c, "config", "rm", "osd", "osd_max_backfills")
+	before := usedBefore(t, c, eased)
+	before["osd_max_backfills"] = "7"
+	command(t, c, "config", "set", "osd", "osd_max_backfills", "7")
+	defer command(t, c, "config", "rm", "osd", "osd_max_backfills")
 	degrade(t, c)
 
-	plan := PlanEase(observe(t, c), quick)
-	if len(plan.Refusals) > 0 {
-		t.Fatal(plan.Refusals)
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	if r, err := apply(t, c, PlanEase(observe(t, c), quick), stackmend.Options{Journal: j}); err != nil {
+		t.Fatalf("%v %+v", err, r)
 	}
-	mustApply(t, c, plan)
 	wantUsed(t, c, eased)
-	tell(t, c, "osd", "unset", "norecover")
-	if err := c.Healthy(); err != nil {
-		t.Fatal(err)
-	}
+	raise(t, c)
+	wantUsed(t, c, eased)
 
-	tell(t, c, "config", "set", "osd", "osd_recovery_sleep", "0.3") // somebody else, later
-	back := PlanRestore(plan, observe(t, c), quick)
-	if len(back.Kept) != 1 || back.Kept[0].Target != "osd_recovery_sleep" {
+	command(t, c, "config", "set", "osd", "osd_recovery_sleep", "0.3") // somebody else, later
+	defer command(t, c, "config", "rm", "osd", "osd_recovery_sleep")
+	j.Close() // days later
+	j = open(t, path)
+	defer j.Close()
+	back := PlanRestore(j.Last(), observe(t, c), quick)
+	if len(back.Kept) != 1 || back.Kept[0].Target != "osd osd_recovery_sleep" {
 		t.Errorf("kept %+v", back.Kept)
 	}
 	mustApply(t, c, back)
 	before["osd_recovery_sleep"] = "0.3"
 	wantUsed(t, c, before)
-	tell(t, c, "config", "rm", "osd", "osd_recovery_sleep")
 }
 
-func tell(t testing.TB, c *labceph.Cluster, arg ...string) {
+// raise lets recovery go once it has climbed, and waits for its end.
+func raise(t *testing.T, c *labceph.Cluster) {
+	t.Helper()
+	plan := PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick)
+	var looks []Look
+	a := NewApplier(commander(t, c), ApplierOptions{Sample: 100 * time.Millisecond, OnLook: func(l Look) {
+		if looks = append(looks, l); l.Level == 2 {
+			wantUsed(t, c, map[string]string{"osd_max_backfills": "3"})
+			command(t, c, "osd", "unset", "norecover")
+		}
+	}})
+	r, err := stackmend.Run(t.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute})
+	if err != nil {
+		t.Fatalf("%v %+v", err, r.Outcomes)
+	}
+	last := looks[len(looks)-1]
+	if unclean(last.States) > 0 || last.Left > 0 || unclean(looks[0].States) == 0 {
+		t.Errorf("from %+v to %+v", looks[0], last)
+	}
+	for _, l := range []Look{looks[0], last} {
+		t.Log(l)
+	}
+}
+
+func open(t testing.TB, path string) *stackmend.Journal {
+	t.Helper()
+	j, err := stackmend.OpenJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func command(t testing.TB, c *labceph.Cluster, arg ...string) {
 	t.Helper()
 	if _, err := c.Ceph(arg...); err != nil {
 		t.Error(err)
@@ -111,11 +164,47 @@ func degrade(t testing.TB, c *labceph.Cluster) {
 	if err := c.Rados("-p", "test", "bench", "1", "write", "-b", "4096", "--no-cleanup"); err != nil {
 		t.Fatal(err)
 	}
-	tell(t, c, "osd", "set", "norecover")
+	command(t, c, "osd", "set", "norecover")
 	if err := c.Start("osd.2"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Until("all up", func(s labceph.Status) bool { return s.OSDMap.Up == labceph.OSDs }); err != nil {
+	if err := c.Until("all up, and degraded", func(s labceph.Status) bool { return s.OSDMap.Up == labceph.OSDs && !s.Clean() }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process that is killed while it raises recovery leaves it raised; a revert
+// of its journal puts it back, and so does a restore.
+func TestKilledWhileRaising(t *testing.T) {
+	c := cluster(t)
+	degrade(t, c)
+	defer command(t, c, "osd", "unset", "norecover")
+	before := usedBefore(t, c, map[string]string{"osd_max_backfills": "", "osd_recovery_max_active": "", "osd_recovery_sleep": ""})
+	dir := t.TempDir()
+	b, err := json.Marshal(PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick))
+	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plan"), b, 0o600),
+		os.Symlink(c.Conf, filepath.Join(dir, "conf")), os.Symlink(c.Admin, filepath.Join(dir, "keyring"))); err != nil {
+		t.Fatal(err)
+	}
+	kill := startChild(t, dir)
+	for end := time.Now().Add(2 * time.Minute); same(uses(t, c, 1, "osd_max_backfills"), before["osd_max_backfills"]); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the child does not raise: %s", kill())
+		}
+	}
+	kill()
+	j := open(t, filepath.Join(dir, "journal"))
+	defer j.Close()
+	if p := PlanRestore(j.Last(), observe(t, c), quick); len(p.Steps) == 0 {
+		t.Errorf("a restore sees nothing to put back: %+v", p)
+	}
+	r, err := stackmend.Run(t.Context(), nil, NewApplier(commander(t, c), ApplierOptions{}), stackmend.Options{Mode: stackmend.Revert, Journal: j})
+	if err != nil {
+		t.Errorf("%v %+v", err, r.Outcomes)
+	}
+	wantUsed(t, c, before)
+	command(t, c, "osd", "unset", "norecover")
+	if err := c.Healthy(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -123,19 +212,13 @@ func degrade(t testing.TB, c *labceph.Cluster) {
 // A run that is stopped in the middle of its group puts all of it back.
 func TestStoppedInTheMiddle(t *testing.T) {
 	c := cluster(t)
-	before := map[string]string{}
-	for name := range eased {
-		before[name] = used(t, c, 1, name)
-	}
+	before := usedBefore(t, c, eased)
 	plan := PlanEase(observe(t, c), Policy{Settle: time.Minute, Expires: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	j, err := stackmend.OpenJournal(filepath.Join(t.TempDir(), "journal"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
 	defer j.Close()
-	_, err = stackmend.Run(ctx, plan, NewApplier(commander(t, c), ApplierOptions{}), stackmend.Options{
+	_, err := stackmend.Run(ctx, plan, NewApplier(commander(t, c), ApplierOptions{}), stackmend.Options{
 		Mode: stackmend.Apply, Journal: j,
 		OnEvent: func(e stackmend.Event) {
 			if e.Step.Verb == VerbConfirm && e.Unit != "" {
@@ -147,21 +230,43 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		t.Errorf("%v, want Canceled", err)
 	}
 	wantUsed(t, c, before)
+	if p := PlanRestore(j.Last(), observe(t, c), quick); len(p.Steps) > 0 {
+		t.Errorf("a restore after a revert: %v", p.Steps)
+	}
 }
 
 // An operator's flag survives; only ours goes.
 func TestFlags(t *testing.T) {
 	c := cluster(t)
-	tell(t, c, "osd", "set", "noscrub")
-	defer tell(t, c, "osd", "unset", "noscrub")
-	plan := PlanFlags([]string{"noout@host1", "norebalance", "noscrub"}, observe(t, c), quick)
+	command(t, c, "osd", "set", "noscrub")
+	defer command(t, c, "osd", "unset", "noscrub")
+	plan := PlanFlags([]string{"host-maintenance@host1", "norebalance", "noscrub"}, observe(t, c), quick)
 	if len(plan.Kept) != 1 || plan.Kept[0].Target != "noscrub" {
 		t.Errorf("kept %+v", plan.Kept)
 	}
-	mustApply(t, c, plan)
+	done := mustApply(t, c, plan)
 	wantFlags(t, c, map[string]bool{"noout@host1": true, "norebalance": true, "noscrub": true, "noout": false})
-	mustApply(t, c, PlanRestore(plan, observe(t, c), quick))
+	if again := PlanFlags([]string{"noout@host1"}, observe(t, c), quick); len(again.Steps) > 0 {
+		t.Errorf("set again: %v", again.Steps)
+	}
+	mustApply(t, c, PlanRestore(done, observe(t, c), quick))
 	wantFlags(t, c, map[string]bool{"noout@host1": false, "norebalance": false, "noscrub": true})
+}
+
+// A flag that an operator sets just before we do is theirs.
+func TestFlagSetByAnother(t *testing.T) {
+	c := cluster(t)
+	defer command(t, c, "osd", "unset", "nosnaptrim")
+	plan := PlanFlags([]string{"pause-snaptrim"}, observe(t, c), quick)
+	r, err := apply(t, c, plan, stackmend.Options{OnEvent: func(e stackmend.Event) {
+		if e.Phase == "do" && !e.Ended && e.Unit == "" {
+			command(t, c, "osd", "set", "nosnaptrim")
+		}
+	}})
+	if !errors.Is(err, stackmend.ErrStale) || r.Outcomes[0].State == stackmend.Done {
+		t.Errorf("%v %+v", err, r.Outcomes)
+	}
+	wantFlags(t, c, map[string]bool{"nosnaptrim": true})
 }
 
 func wantFlags(t testing.TB, c *labceph.Cluster, want map[string]bool) {
@@ -179,18 +284,19 @@ func wantFlags(t testing.TB, c *labceph.Cluster, want map[string]bool) {
 	}
 }
 
-// What changed since the plan is not touched, and a moved epoch stops it.
+// What changed since the plan stops it: a flag, or a value.
 func TestMovedSincePlan(t *testing.T) {
 	c := cluster(t)
 	plan := PlanEase(observe(t, c), quick)
-	tell(t, c, "osd", "set", "noscrub")
-	tell(t, c, "osd", "unset", "noscrub")
-	if _, err := apply(t, c, plan, stackmend.Options{}); !errors.Is(err, stackmend.ErrStale) {
-		t.Errorf("the epoch moved: %v, want ErrStale", err)
+	command(t, c, "osd", "set", "noscrub")
+	_, err := apply(t, c, plan, stackmend.Options{})
+	command(t, c, "osd", "unset", "noscrub")
+	if !errors.Is(err, stackmend.ErrStale) {
+		t.Errorf("the map moved: %v, want ErrStale", err)
 	}
 	plan = PlanEase(observe(t, c), quick)
-	tell(t, c, "config", "set", "osd", "osd_recovery_sleep", "0.05")
-	defer tell(t, c, "config", "rm", "osd", "osd_recovery_sleep")
+	command(t, c, "config", "set", "osd", "osd_recovery_sleep", "0.05")
+	defer command(t, c, "config", "rm", "osd", "osd_recovery_sleep")
 	if _, err := apply(t, c, plan, stackmend.Options{}); !errors.Is(err, stackmend.ErrStale) {
 		t.Errorf("a value moved: %v, want ErrStale", err)
 	}
@@ -201,14 +307,14 @@ func TestMovedSincePlan(t *testing.T) {
 func TestDoesNotStick(t *testing.T) {
 	c := cluster(t)
 	plan := PlanEase(observe(t, c), quick)
-	tell(t, c, "tell", "osd.1", "injectargs", "--osd_recovery_op_priority=9")
-	defer tell(t, c, "tell", "osd.1", "config", "unset", "osd_recovery_op_priority")
+	command(t, c, "tell", "osd.1", "injectargs", "--osd_recovery_op_priority=9")
+	defer command(t, c, "tell", "osd.1", "config", "unset", "osd_recovery_op_priority")
 	a := NewApplier(commander(t, c), ApplierOptions{Wait: 2 * time.Second})
 	r, err := stackmend.Run(t.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply})
 	if err == nil || r.Status == stackmend.OK {
 		t.Errorf("osd.1 uses its own value, and the run says %v, %v", r.Status, err)
 	}
-	if b, err := c.Ceph("config", "dump", "-f", "json"); err != nil || len(b) > 4 {
+	if b, err := c.Ceph("config", "dump", "-f", "json"); err != nil || strings.Contains(string(b), "osd_recovery") {
 		t.Errorf("the database was not put back: %s %v", b, err)
 	}
 }

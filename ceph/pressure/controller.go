@@ -10,7 +10,8 @@ import "fmt"
 // fails the patience doubles: what the cluster cannot bear is tried less and
 // less often, so that the level does not swing. After a fall it holds for Deaf
 // samples: they may still tell of the level before. It is plain data, without a
-// clock: a sample is whatever the caller takes at equal distances.
+// clock: a sample is whatever the caller takes at equal distances, and a climb
+// that was interrupted goes on from its JSON form.
 type Controller struct {
 	Max      int // the highest level; below 1: stays at 0
 	Calm     int // 3: healthy samples before a step up
@@ -18,10 +19,10 @@ type Controller struct {
 	Deaf     int // 3: samples after a fall that are not judged; how late trouble shows
 
 	Level   int
-	ceiling int // a level that was trouble; 0: none yet
-	calm    int // healthy samples in a row
-	tries   int // how often the ceiling was trouble again
-	deaf    int // samples that are still not judged
+	Ceiling int // a level that was trouble; 0: none yet
+	Healthy int // samples in a row
+	Tries   int // how often the ceiling was trouble again
+	Unheard int // samples that are still not judged
 }
 
 // A Sample is what one look at the cluster says. The zero value is not health:
@@ -35,39 +36,42 @@ type Sample struct {
 func (c *Controller) Next(s Sample) string {
 	switch {
 	case !s.Seen:
-		c.calm = 0
+		c.Healthy = 0
 		return "held: the cluster was not seen"
-	case c.deaf > 0:
-		c.deaf--
+	case c.Unheard > 0:
+		c.Unheard--
 		return "held: what is seen may still be of the level before"
 	case s.Trouble != "":
 		return c.fall(s.Trouble)
 	}
-	c.calm++
+	c.Healthy++
 	return c.climb()
 }
 
 func (c *Controller) fall(why string) string {
-	c.calm = 0
+	c.Healthy = 0
 	if c.Level == 0 {
 		return "held at the lowest: " + why
 	}
-	if c.ceiling > 0 && c.Level >= c.ceiling {
-		c.tries++
+	if c.Ceiling > 0 && c.Level >= c.Ceiling {
+		c.Tries++
 	}
-	c.ceiling, c.Level, c.deaf = c.Level, c.Level/2, or(c.Deaf, 3)
+	c.Ceiling, c.Level, c.Unheard = c.Level, c.Level/2, or(c.Deaf, 3)
 	return fmt.Sprintf("down to %d: %s", c.Level, why)
 }
 
 func (c *Controller) climb() string {
 	need := or(c.Calm, 3)
-	if c.ceiling > 0 && c.Level+1 >= c.ceiling {
-		need = or(c.Patience, 20) << min(c.tries, 16)
+	if c.Ceiling > 0 && c.Level+1 >= c.Ceiling {
+		need = or(c.Patience, 20) << min(c.Tries, 16)
 	}
-	if c.Level >= c.Max || c.calm < need {
-		return fmt.Sprintf("held at %d: %d of %d healthy samples", c.Level, c.calm, need)
+	switch {
+	case c.Level >= c.Max:
+		return "held at the highest"
+	case c.Healthy < need:
+		return "held: not healthy for long enough to go higher"
 	}
-	c.Level, c.calm = c.Level+1, 0
+	c.Level, c.Healthy = c.Level+1, 0
 	return fmt.Sprintf("up to %d", c.Level)
 }
 

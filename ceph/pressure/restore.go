@@ -1,62 +1,107 @@
 package pressure
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
+	"github.com/stackmend/stackmend/ceph/internal/flags"
 )
 
-// PlanRestore plans to put back what an earlier plan changed, as far as it is
-// still as that plan left it: what somebody has changed since is theirs, and
-// kept. The earlier plan may be days old. It must have been applied: a flag of
-// the OSD map does not tell who set it. A plan for another cluster is refused.
-func PlanRestore(earlier *stackmend.Plan, s *ceph.Snapshot, p Policy) *stackmend.Plan {
-	plan := p.newPlan("ceph-pressure-restore", s)
-	if earlier == nil || earlier.Subject != s.FSID {
-		plan.Refusals = append(plan.Refusals, "the earlier plan is of another cluster, or there is none")
-		return plan
+// PlanRestore plans to put back what earlier runs changed, as far as it is
+// still as they left it: what somebody has changed since is theirs, and kept.
+// The outcomes are those of a Result, or what stackmend.Journal's Last knows,
+// days later too: a step that was never begun, or was reverted, changed
+// nothing. The last outcomes given are put back first. A plan for another
+// cluster is refused.
+func PlanRestore(earlier []stackmend.Outcome, s *ceph.Snapshot, p Policy) *stackmend.Plan {
+	plan := p.newPlan("restore", s)
+	if len(earlier) == 0 {
+		refuse(plan, "nothing is known of an earlier run")
 	}
-	for _, step := range slices.Backward(earlier.Steps) {
-		switch step.Verb {
-		case VerbConfig:
-			restoreConfig(step, s, plan)
-		case VerbSetFlag:
-			restoreFlag(step, s, plan)
+	for _, o := range slices.Backward(earlier) {
+		switch {
+		case o.Step.Assumes["fsid"] != s.FSID:
+			refuse(plan, "%s was planned for cluster %s, this is %s", o.Step, o.Step.Assumes["fsid"], s.FSID)
+			return plan
+		case o.State == stackmend.NotBegun, o.State == stackmend.Reverted, o.State == stackmend.Refused, o.State == stackmend.Stale:
+			keep(plan, o.Step.Target, "the earlier run did not change it: %v", o.State)
+		case o.Step.Verb == VerbRaise:
+			restoreRaise(o.Step, s, plan)
+		case o.Step.Verb == VerbHardLimit:
+			keep(plan, o.Step.Target, "pglog_hardlimit cannot be put back")
+		case o.Step.Verb != VerbConfirm && o.Step.Verb != VerbHeap:
+			restore(o.Step, s, plan)
 		}
 	}
+	confirm(plan, "", p.settle())
 	return plan
 }
 
-func restoreConfig(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
-	now, why := inDatabase(s, step.Target)
+// restore adds the step that puts one value back.
+func restore(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
+	now, why := current(step.Verb, step.Target, s)
+	left, was := step.Args["value"], step.Args["was"]
 	switch {
 	case why != "":
 		plan.Refusals = append(plan.Refusals, why)
-	case same(now, step.Args["was"]):
-		plan.Kept = append(plan.Kept, stackmend.Kept{Target: step.Target, Reason: "is as it was before"})
-	case !same(now, step.Args["value"]):
-		plan.Kept = append(plan.Kept, stackmend.Kept{Target: step.Target, Reason: fmt.Sprintf("we set %q, somebody made it %q since", step.Args["value"], now)})
+	case slices.ContainsFunc(plan.Steps, func(b stackmend.Step) bool { return b.Verb == step.Verb && b.Target == step.Target }):
+		keep(plan, step.Target, "a later run changed it too, and is put back instead")
+	case same(now, was):
+		keep(plan, step.Target, "is as it was before")
+	case !same(now, left):
+		keep(plan, step.Target, "we set %q, somebody made it %q since", left, now)
 	default:
-		back := step
-		back.Args = map[string]string{"value": step.Args["was"], "was": now}
-		back.Assumes = map[string]string{"fsid": s.FSID, "epoch": strconv.Itoa(s.Epoch), "value": now}
-		back.Reason, back.Undo = "it was set for an emergency", "ceph config set osd "+step.Target+" "+now
-		back.Group, back.Stage, back.Timeout = "", 0, 0
+		back := set(s, step.Verb, step.Target, now, was, "it was set for an emergency")
+		back.Args["left"], back.Args["used"] = left, step.Args["used"]
 		plan.Steps = append(plan.Steps, back)
 	}
 }
 
-func restoreFlag(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
-	if name, _, host := strings.Cut(step.Target, "@"); !host && !s.Has(name) {
-		plan.Kept = append(plan.Kept, stackmend.Kept{Target: step.Target, Reason: "is not set any more"})
-		return
+// current is the value that a step of this verb would change.
+func current(verb, target string, s *ceph.Snapshot) (value, why string) {
+	switch verb {
+	case VerbConfig:
+		who, name, _ := strings.Cut(target, " ")
+		return inDatabase(s, who, name)
+	case VerbFlag:
+		f, err := flags.Parse(target)
+		if err != nil {
+			return "", err.Error()
+		}
+		return strconv.FormatBool(flagSet(s, f)), ""
+	case VerbPool:
+		name, _, _ := strings.Cut(target, " ")
+		for _, p := range s.Pools {
+			if p.Name == name {
+				return p.Autoscale, ""
+			}
+		}
+		return "", "pool " + name + " is gone"
+	case VerbBalancer:
+		return balancer(s)
+	case VerbReweight:
+		id, err := strconv.Atoi(strings.TrimPrefix(target, "osd."))
+		if o := s.OSD(id); err == nil && o != nil {
+			return weight(o.Reweight), ""
+		}
+		return "", target + " is gone"
 	}
-	plan.Steps = append(plan.Steps, stackmend.Step{
-		Verb: VerbUnset, Target: step.Target, Reason: "it was set for an emergency", Undo: "set it again",
-		Assumes: map[string]string{"fsid": s.FSID, "set": "true"},
-	})
+	return "", "unknown verb " + verb
+}
+
+func balancer(s *ceph.Snapshot) (value, why string) {
+	if s.Balancer == nil {
+		return "", "whether the balancer is active was not seen"
+	}
+	return onOff(s.Balancer.Active), ""
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }

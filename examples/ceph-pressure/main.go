@@ -1,20 +1,20 @@
 // Ceph-pressure takes pressure off a Ceph cluster whose recovery leaves no room
-// for clients, and puts back what it changed. Without -apply it changes nothing.
+// for clients, raises it again when they have room, and puts back what it
+// changed. Without -apply it changes nothing.
 //
-//	ceph-pressure ease -plan /var/tmp/ease.json              # what would be done; keep this file
-//	ceph-pressure ease -run /var/tmp/ease.json -apply        # do it
-//	ceph-pressure restore -earlier /var/tmp/ease.json -apply # put back what is still ours, days later too
-//	ceph-pressure flags -flag noout@host1 -flag norebalance -apply
-//	ceph-pressure ease -revert -apply -journal FILE          # after the program was killed
+//	ceph-pressure ease -apply                  # journalled: restore works from that
+//	ceph-pressure raise -apply -chart pgs.svg  # step by step, until all is clean
+//	ceph-pressure flags -flag host-maintenance@host1 -apply
+//	ceph-pressure restore -apply               # all that the journals know, days later too
+//	ceph-pressure raise -revert -apply         # after the program was killed
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
@@ -22,7 +22,9 @@ import (
 	"github.com/stackmend/stackmend/examples/cli"
 )
 
-var verbs = []string{"ease", "restore", "flags"}
+// verbs are what this program is told to do. All but the last two change
+// something, and have a journal of their own.
+var verbs = []string{"ease", "raise", "flags", "trim-online", "hardlimit", "timeouts", "memory", "heap", "snaptrim", "pause", "reweight", "restore", "status", "host-diff"}
 
 func main() {
 	verb := ""
@@ -35,42 +37,89 @@ func main() {
 
 // relief is one run.
 type relief struct {
-	verb    string
-	to      ceph.CLI
-	earlier string
-	flags   cli.List
-	seen    *ceph.Snapshot
+	verb  string
+	to    ceph.CLI
+	given *flag.FlagSet
+	from  cli.List // restore
+	flags cli.List
+
+	climb                pressure.Climb
+	trim                 pressure.Limits
+	snap                 pressure.SnapTrim
+	memory               pressure.Memory
+	osd                  int
+	step                 float64
+	inHand, irreversible bool
+	pauseFile, chart     string
+	seen                 *ceph.Snapshot
+	host                 *ceph.Host
+	looks                []pressure.Look
 }
 
 func tool(verb string) cli.Tool {
 	r := &relief{verb: verb}
-	return cli.Tool{
-		Name: "ceph-pressure", Brief: "ease|restore|flags: take pressure off a Ceph cluster, and put it back",
-		Flags: r.define, Check: r.check, Plan: r.plan,
-		Applier: func(context.Context, *stackmend.Plan) (stackmend.Applier, error) {
-			return pressure.NewApplier(r.to, pressure.ApplierOptions{}), nil
-		},
+	t := cli.Tool{
+		Name: strings.TrimSuffix("ceph-pressure-"+verb, "-"), Brief: strings.Join(verbs, "|") + ": take pressure off a Ceph cluster, and put it back",
+		Flags: r.define, Check: r.check, Table: r.table,
 	}
+	if verb != "status" && verb != "host-diff" {
+		t.Plan, t.Applier, t.Options = r.plan, r.applier, r.options
+	}
+	return t
 }
 
 func (r *relief) define(fs *flag.FlagSet) {
+	r.given = fs
 	fs.StringVar(&r.to.Conf, "conf", "", "the cluster's `ceph.conf`")
 	fs.StringVar(&r.to.ID, "id", "", "the `user`, without \"client.\"")
 	fs.StringVar(&r.to.Keyring, "keyring", "", "the user's keyring `FILE`")
-	fs.StringVar(&r.earlier, "earlier", "", "restore: put back what the plan in `FILE` changed")
-	fs.Var(&r.flags, "flag", "flags: set `NAME` or NAME@HOST; may be repeated")
+	switch r.verb {
+	case "restore":
+		fs.Var(&r.from, "from", "put back what the journal in `FILE` knows; may be repeated (default: all journals of this program)")
+	case "flags":
+		fs.Var(&r.flags, "flag", "set `NAME`, NAME@HOST, or one of storm, offline-trim, pause-snaptrim, host-maintenance@HOST; may be repeated")
+	case "raise":
+		fs.IntVar(&r.climb.Levels, "levels", 0, "steps up at most, `N` (0: 7)")
+		fs.Int64Var(&r.climb.LatencyMS, "latency", 0, "clients suffer when one in ten OSDs takes `MS` for a commit (0: three times what it is, at least 50)")
+		fs.StringVar(&r.pauseFile, "pause", "", "hold recovery at its lowest while `FILE` exists")
+		fs.StringVar(&r.chart, "chart", "", "after the run, draw the placement groups over time to `FILE` (SVG)")
+	case "trim-online":
+		fs.IntVar(&r.trim.Entries, "entries", 0, "of the log of a placement group at most, `N` (0: 500)")
+	case "hardlimit":
+		fs.BoolVar(&r.inHand, "in-hand", false, "pressure and memory are in hand, also where OSDs do not tell")
+		fs.BoolVar(&r.irreversible, "irreversible", false, "permit what cannot be undone")
+	case "memory":
+		fs.Int64Var(&r.memory.Raise, "raise", 0, "raise osd_memory_target to `BYTES` where there is headroom (0: only lower)")
+	case "snaptrim":
+		fs.IntVar(&r.snap.Priority, "priority", 0, "of trimming snapshots, `N` of 63 (0: 20)")
+		fs.IntVar(&r.snap.Concurrent, "concurrent", 0, "trims at a time in a placement group, `N` (0: 4)")
+	case "reweight":
+		fs.IntVar(&r.osd, "osd", -1, "the outlier, `N`")
+		fs.Float64Var(&r.step, "step", 0, "how much lower, `0..1` (0: 0.1)")
+	}
+}
+
+func (r *relief) usage() error {
+	switch {
+	case r.verb == "":
+		return cli.Usage("say one of these first: %s", strings.Join(verbs, ", "))
+	case r.verb == "flags" && len(r.flags) == 0:
+		return cli.Usage("flags needs -flag NAME")
+	case r.verb == "reweight" && r.osd < 0:
+		return cli.Usage("reweight needs -osd N")
+	}
+	return nil
 }
 
 func (r *relief) check(ctx context.Context) (stackmend.Result, error) {
-	switch {
-	case r.verb == "":
-		return stackmend.Result{}, cli.Usage("say ease, restore or flags first")
-	case (r.verb == "restore") != (r.earlier != ""):
-		return stackmend.Result{}, cli.Usage("restore needs -earlier FILE, and nothing else takes it")
-	case (r.verb == "flags") != (len(r.flags) > 0):
-		return stackmend.Result{}, cli.Usage("flags needs -flag NAME, and nothing else takes it")
+	if err := r.usage(); err != nil {
+		return stackmend.Result{}, err
 	}
 	var err error
+	if r.verb == "host-diff" {
+		r.host, err = ceph.ObserveHost(ctx, ceph.HostOptions{})
+		return ceph.Check(ceph.Observed{Host: r.host}, ceph.Policy{}), err
+	}
 	if r.seen, err = ceph.Observe(ctx, r.to, ceph.Options{}); err != nil {
 		return stackmend.Result{}, err
 	}
@@ -78,19 +127,26 @@ func (r *relief) check(ctx context.Context) (stackmend.Result, error) {
 }
 
 func (r *relief) plan(context.Context) (*stackmend.Plan, error) {
-	switch r.verb {
-	case "restore":
-		b, err := os.ReadFile(r.earlier)
+	var none pressure.Policy
+	if r.verb == "restore" {
+		known, err := r.known()
 		if err != nil {
 			return nil, err
 		}
-		earlier := &stackmend.Plan{}
-		if err := json.Unmarshal(b, earlier); err != nil {
-			return nil, fmt.Errorf("-earlier %s: %w", r.earlier, err)
-		}
-		return pressure.PlanRestore(earlier, r.seen, pressure.Policy{}), nil
-	case "flags":
-		return pressure.PlanFlags(r.flags, r.seen, pressure.Policy{}), nil
+		return pressure.PlanRestore(known, r.seen, none), nil
 	}
-	return pressure.PlanEase(r.seen, pressure.Policy{}), nil
+	plan := map[string]func() *stackmend.Plan{
+		"ease":        func() *stackmend.Plan { return pressure.PlanEase(r.seen, none) },
+		"raise":       func() *stackmend.Plan { return pressure.PlanRaise(r.climb, r.seen, none) },
+		"flags":       func() *stackmend.Plan { return pressure.PlanFlags(r.flags, r.seen, none) },
+		"trim-online": func() *stackmend.Plan { return pressure.PlanTrim(r.trim, r.seen, none) },
+		"hardlimit":   func() *stackmend.Plan { return pressure.PlanHardLimit(r.inHand, r.seen, none) },
+		"timeouts":    func() *stackmend.Plan { return pressure.PlanTimeouts(r.seen, none) },
+		"memory":      func() *stackmend.Plan { return pressure.PlanMemory(r.memory, r.seen, none) },
+		"heap":        func() *stackmend.Plan { return pressure.PlanHeap(r.seen, none) },
+		"snaptrim":    func() *stackmend.Plan { return pressure.PlanSnapTrim(r.snap, r.seen, none) },
+		"pause":       func() *stackmend.Plan { return pressure.PlanPause(r.seen, none) },
+		"reweight":    func() *stackmend.Plan { return pressure.PlanReweight(r.osd, r.step, r.seen, none) },
+	}[r.verb]()
+	return plan, r.keepMemory(plan)
 }

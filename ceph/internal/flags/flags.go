@@ -55,15 +55,34 @@ func Parse(text string) (Flag, error) {
 type Map struct {
 	FSID  string
 	Epoch int
-	Up    []int // OSDs that are up
-	set   []string
+	Flags []string          // of the whole cluster, sorted
+	OSDs  []OSD             // sorted by number
+	Modes map[string]string // pg_autoscale_mode, by pool
 	hosts map[string][]string
+}
+
+// An OSD of the map.
+type OSD struct {
+	ID     int     `json:"osd"`
+	Up, In int     // 1: yes
+	Weight float64 // its reweight, 0 to 1
+}
+
+// Up are the OSDs that are up.
+func (m Map) Up() []int {
+	var ids []int
+	for _, o := range m.OSDs {
+		if o.Up == 1 {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
 }
 
 // Has reports whether a flag is set.
 func (m Map) Has(f Flag) bool {
 	if f.Host == "" {
-		return slices.Contains(m.set, f.Name)
+		return slices.Contains(m.Flags, f.Name)
 	}
 	return slices.Contains(m.hosts[f.Host], f.Name)
 }
@@ -84,7 +103,11 @@ func parse(b []byte) (Map, error) {
 		FSID  string
 		Epoch int
 		Flags *string
-		OSDs  []struct{ OSD, Up int }
+		OSDs  []OSD
+		Pools []struct {
+			Name string `json:"pool_name"`
+			Mode string `json:"pg_autoscale_mode"`
+		}
 		Nodes map[string][]string `json:"crush_node_flags"`
 	}
 	if err := json.Unmarshal(b, &d); err != nil {
@@ -93,11 +116,11 @@ func parse(b []byte) (Map, error) {
 	if d.FSID == "" || d.Epoch <= 0 || d.Flags == nil {
 		return Map{}, fmt.Errorf("osd dump: no fsid, epoch or flags in it")
 	}
-	m := Map{FSID: d.FSID, Epoch: d.Epoch, set: strings.Split(*d.Flags, ","), hosts: d.Nodes}
-	for _, o := range d.OSDs {
-		if o.Up == 1 {
-			m.Up = append(m.Up, o.OSD)
-		}
+	m := Map{FSID: d.FSID, Epoch: d.Epoch, Flags: strings.Split(*d.Flags, ","), OSDs: d.OSDs, Modes: map[string]string{}, hosts: d.Nodes}
+	slices.Sort(m.Flags)
+	slices.SortFunc(m.OSDs, func(a, b OSD) int { return a.ID - b.ID })
+	for _, p := range d.Pools {
+		m.Modes[p.Name] = p.Mode
 	}
 	return m, nil
 }
