@@ -112,6 +112,7 @@ type capture struct {
 	recent  [64]*flow // the flows that were met last, by the end of their MAC
 	f       frame
 	newest  time.Time
+	hex     [2 * 255]byte
 }
 
 func newCapture(name string, at Point, o ReadOptions) *capture {

@@ -110,7 +110,7 @@ func converse(m MAC, views []View, until time.Time) Conversation {
 		if i != ref {
 			v.align(&views[ref])
 		}
-		v.spell = lastSpell(spells(v.Events, tooSoon(v.Point, v.Lease)))
+		v.spell = lastSpell(spells(v.Events, rhythmOf(v.Point, v.Lease, until)))
 	}
 	c.lease()
 	c.trouble()

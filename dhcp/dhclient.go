@@ -43,7 +43,7 @@ func readDhclient(l *logReader, m *message) bool {
 }
 
 func readDhclientMessage(m *message, text []byte) bool {
-	kind, ok := dnsmasqKinds[string(field(&text))]
+	kind, ok := kindOf(field(&text))
 	if !ok {
 		return false
 	}

@@ -73,7 +73,7 @@ func (m *message) addrFrom(text []byte) {
 
 // dhcpcdSent reads "REQUEST (xid 0x5b3c), next in 3.9 seconds".
 func (l *logReader) dhcpcdSent(m *message, text []byte) bool {
-	kind, ok := dnsmasqKinds[string(field(&text))]
+	kind, ok := kindOf(field(&text))
 	if !ok {
 		return false
 	}

@@ -31,7 +31,7 @@ func readDhcpd(l *logReader, m *message) bool {
 }
 
 func readDhcpdMessage(m *message, text []byte) bool {
-	kind, ok := dnsmasqKinds[string(field(&text))]
+	kind, ok := kindOf(field(&text))
 	if !ok {
 		return false
 	}

@@ -40,8 +40,28 @@ func readDnsmasq(l *logReader, m *message) bool {
 	return false
 }
 
-var dnsmasqKinds = map[string]Kind{"DISCOVER": Discover, "OFFER": Offer, "REQUEST": Request, "ACK": Ack, "NAK": Nak,
-	"DECLINE": Decline, "RELEASE": Release, "INFORM": Inform}
+// kindOf reads the name of a message without its DHCP.
+func kindOf(name []byte) (Kind, bool) {
+	switch string(name) {
+	case "REQUEST":
+		return Request, true
+	case "ACK":
+		return Ack, true
+	case "DISCOVER":
+		return Discover, true
+	case "OFFER":
+		return Offer, true
+	case "NAK":
+		return Nak, true
+	case "DECLINE":
+		return Decline, true
+	case "RELEASE":
+		return Release, true
+	case "INFORM":
+		return Inform, true
+	}
+	return 0, false
+}
 
 // readDnsmasqMessage reads REQUEST(tap1) 10.2.0.21 fa:16:3e:24:e7:22 and what
 // follows: the name, or why not.
@@ -50,7 +70,7 @@ func (l *logReader) readDnsmasqMessage(m *message, text []byte) bool {
 	if open < 0 || open > 8 {
 		return l.readDnsmasqRange(m, text)
 	}
-	kind, ok := dnsmasqKinds[string(text[:open])]
+	kind, ok := kindOf(text[:open])
 	end := bytes.IndexByte(text, ')')
 	if !ok || end < open {
 		return false

@@ -96,9 +96,10 @@ func tagOf(word []byte) ([]byte, bool) {
 		return nil, false
 	}
 	name := word[:n-1]
-	pid := bytes.IndexByte(name, '[')
-	if pid > 0 && name[len(name)-1] == ']' {
-		return name[:pid], true
+	if name[n-2] == ']' {
+		if pid := bytes.IndexByte(name, '['); pid > 0 {
+			return name[:pid], true
+		}
 	}
 	_, known := speakers[string(name)]
 	return name, known

@@ -107,7 +107,7 @@ func (l *logReader) keaPacket(m *message, body []byte) bool {
 	if !ok {
 		return false
 	}
-	if m.Kind, ok = dnsmasqKinds[string(field(&body))]; !ok {
+	if m.Kind, ok = kindOf(field(&body)); !ok {
 		return false
 	}
 	l.packets = true

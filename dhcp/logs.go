@@ -69,6 +69,8 @@ type logReader struct {
 	stamped [15]byte // the last stamp of RFC 3164, and what it means
 	stamp   logtail.Stamp
 	m       message
+	tag     string // of the last line, and who that is
+	spoke   speaker
 	asker   *Track         // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	packets bool           // Kea tells of packets: what it says of leases is told already
@@ -120,7 +122,11 @@ func complete(text []byte) bool {
 // speaker finds who wrote the line.
 func (l *logReader) speaker() (speaker, bool) {
 	m := &l.m
+	if string(m.tag) == l.tag {
+		return l.spoke, true
+	}
 	if s, ok := speakers[string(m.tag)]; ok {
+		l.tag, l.spoke = string(m.tag), s
 		return s, true
 	}
 	if bytes.Contains(m.text, []byte("DHCP4_")) || bytes.Contains(m.text, []byte("ALLOC_ENGINE_V4")) {
@@ -189,10 +195,10 @@ func (l *logReader) fill(t *Track) {
 		t.Interface = l.word(m.iface)
 	}
 	if len(m.name) > 0 {
-		m.Who = who(&t.Names, l.word(m.name))
+		m.Who = l.who(&t.Names, m.name)
 	}
 	if len(m.id) > 0 {
-		who(&t.ClientIDs, l.word(m.id))
+		l.who(&t.ClientIDs, m.id)
 	}
 	if m.lease.Time > 0 {
 		t.Lease.Time = m.lease.Time

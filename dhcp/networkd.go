@@ -40,7 +40,7 @@ func (l *logReader) networkdState(m *message, text []byte) bool {
 	}
 	m.XID = parseXID(head)
 	word := field(&state)
-	if kind, ok := dnsmasqKinds[string(word)]; ok {
+	if kind, ok := kindOf(word); ok {
 		m.Kind = kind
 		m.networkdCast(state)
 		return true

@@ -161,9 +161,9 @@ func (c *capture) dhcp(f *frame) {
 // tell notes what the message says of its client.
 func (c *capture) tell(t *Track, e *Event, p packet) {
 	if !p.reply {
-		e.Who = who(&t.Names, c.word(p.name))
+		e.Who = c.who(&t.Names, p.name)
 		if len(p.id) > 0 {
-			who(&t.ClientIDs, c.word(hex.AppendEncode(nil, p.id)))
+			c.who(&t.ClientIDs, hex.AppendEncode(c.hex[:0], p.id))
 		}
 		return
 	}

@@ -18,6 +18,7 @@ type recorder struct {
 	full   int64 // events of clients beyond the limit
 	words  map[string]string
 	minute minute
+	slab   []Event
 }
 
 func newRecorder(name string, at Point, o ReadOptions) *recorder {
@@ -38,12 +39,32 @@ func (r *recorder) track(m MAC) *Track {
 		if len(r.tracks)+len(r.named) >= r.o.MaxClients {
 			return nil
 		}
-		t = &Track{MAC: m}
+		t = r.newTrack(m)
 		r.tracks[m] = t
 	}
 	r.last = t
 	return t
 }
+
+// newTrack makes a track. Of many clients the few events that each keeps are
+// allocated together.
+func (r *recorder) newTrack(m MAC) *Track {
+	t := &Track{MAC: m}
+	if len(r.tracks) >= slabFrom {
+		if len(r.slab) < FewEvents {
+			r.slab = make([]Event, slabTracks*FewEvents)
+		}
+		t.Events, r.slab = r.slab[:0:FewEvents], r.slab[FewEvents:]
+	}
+	return t
+}
+
+// From how many tracks on events are allocated for many at once, and for how
+// many.
+const (
+	slabFrom   = 1_000
+	slabTracks = 128
+)
 
 // client returns the track of a client that is known by its host's name.
 func (r *recorder) client(host string) *Track {
@@ -72,7 +93,7 @@ func (r *recorder) add(t *Track, e Event) {
 		limit = FewEvents
 	}
 	if len(t.Events) >= limit {
-		t.thin(limit, tooSoon(r.trace.Point, t.Lease))
+		t.thin(limit, rhythmOf(r.trace.Point, t.Lease, e.Time))
 	}
 }
 
@@ -127,19 +148,23 @@ const (
 )
 
 // who notes a name or client identifier of a track, and returns its number.
-func who(list *[]string, name string) uint8 {
-	if name == "" {
+func (r *recorder) who(list *[]string, name []byte) uint8 {
+	if len(name) == 0 {
 		return 0
 	}
-	i := slices.Index(*list, name)
-	if i < 0 {
-		if len(*list) == maxNames {
-			return maxNames
+	for i, known := range *list {
+		if known == string(name) {
+			return uint8(i + 1)
 		}
-		*list = append(*list, name)
-		i = len(*list) - 1
 	}
-	return uint8(i + 1)
+	if len(*list) < maxNames {
+		word := r.word(name)
+		if i := slices.Index(*list, word); i >= 0 || word == "" {
+			return uint8(i + 1)
+		}
+		*list = append(*list, word)
+	}
+	return uint8(len(*list))
 }
 
 // maxNames bounds the names of one MAC.
@@ -147,10 +172,10 @@ const maxNames = 8
 
 // thin drops events of a track that has limit of them: it keeps those around
 // the beginning of the last trouble, and the newest.
-func (t *Track) thin(limit int, soon time.Duration) {
+func (t *Track) thin(limit int, r rhythm) {
 	n := len(t.Events)
 	from, to := 0, 0
-	if s := lastSpell(spells(t.Events, soon)); s != nil {
+	if s := lastSpell(spells(t.Events, r)); s != nil {
 		from = max(0, s.from-limit/8)
 		to = min(n, s.from+limit/4)
 	}

@@ -21,14 +21,15 @@ func lastSpell(all []spell) *spell {
 // spells finds the spells of a track. That an answer went by does not mean
 // that it was taken: a client which asks again long before it must has not
 // taken it.
-func spells(events []Event, soon time.Duration) []spell {
+func spells(events []Event, r rhythm) []spell {
 	var all []spell
 	var open *spell
+	soon := r.soon
 	for i := 0; i < len(events); i++ {
 		e := &events[i]
 		switch {
 		case e.Kind.Asks() && satisfied(events, i, soon):
-			if open != nil && e.Kind == Request {
+			if open != nil && e.Kind == Request && r.taken(events, i) {
 				open.over = answerTime(events, i)
 				all, open = append(all, *open), nil
 			}
@@ -93,17 +94,41 @@ func (k Kind) trouble() bool {
 	return false
 }
 
-// tooSoon is how early a client that has a lease does not ask again. Clients
-// renew after half of the lease, dhclient after 0.4 of it at times. What a
-// client's own log calls an answer was taken.
-func tooSoon(p Point, l Lease) time.Duration {
-	if p == ClientLog {
-		return 0
+// A rhythm is how a client with a lease asks.
+type rhythm struct {
+	soon  time.Duration // a client that has its lease does not ask again so early
+	lease time.Duration // zero: not known
+	until time.Time     // how far the track was observed
+}
+
+// rhythmOf is that of a track. Clients renew after half of the lease, dhclient
+// after 0.4 of it at times, and ask again sooner when they have no answer. What
+// a client's own log calls an answer was taken.
+func rhythmOf(p Point, l Lease, until time.Time) rhythm {
+	r := rhythm{soon: 3 * l.Time / 10, lease: l.Time, until: until}
+	switch {
+	case p == ClientLog:
+		r.soon = 0
+	case l.Time <= 0:
+		r.soon = 30 * time.Second
 	}
-	if l.Time <= 0 {
-		return 30 * time.Second
+	return r
+}
+
+// taken reports whether the answer to the satisfied request at i ends a spell:
+// the client then renewed in its time, or had taken the offer before, or is
+// content since long enough.
+func (r rhythm) taken(events []Event, i int) bool {
+	if r.soon == 0 || i > 0 && events[i-1].Kind == Offer {
+		return true
 	}
-	return 3 * l.Time / 10
+	for _, e := range events[i+1:] {
+		if e.Kind.Asks() || e.Kind == Bound {
+			return true
+		}
+	}
+	content := r.until.Sub(answerTime(events, i))
+	return content >= r.soon && (r.lease == 0 || content < r.lease)
 }
 
 // satisfied reports whether the ask at i had an answer that was taken, as far
