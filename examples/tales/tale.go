@@ -30,7 +30,7 @@ type tale struct {
 }
 
 // tales are all of them, in the order in which they are told.
-var tales = []tale{mtuTale, dhcpTale, bpduTale, imagecacheTale, consolelogTale, dbarchiveTale, stormTale, fragmentedTale}
+var tales = []tale{mtuTale, dhcpTale, bpduTale, imagecacheTale, bootvolumeTale, consolelogTale, dbarchiveTale, stormTale, fragmentedTale}
 
 // A stage is where a tale is played: its inputs, a sandbox, and who listens.
 type stage struct {

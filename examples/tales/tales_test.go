@@ -83,6 +83,7 @@ func TestTold(t *testing.T) {
 	for _, want := range []string{
 		"frame of 1522 with the tags 20.100", "e0 carries the session", "done set-mtu cmp/vlan20",
 		"undetermined", "instance-deaf", "DHCPREQUEST (unicast)",
+		"haproxy-timeout", "X accepted too late", "balance-source",
 		"port-disabled-by-bpdu", `"bond0" is no tap`,
 		"unaccounted-host c03", "done quarantine", "done restore",
 		"it holds 128.0 MiB", "done bound", "Not done: ",
