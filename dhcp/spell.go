@@ -109,6 +109,8 @@ func rhythmOf(p Point, l Lease, until time.Time) rhythm {
 	switch {
 	case p == ClientLog:
 		r.soon = 0
+	case l.T1 > 0: // told by the server; some take up to an eighth off
+		r.soon = 6 * l.T1 / 10
 	case l.Time <= 0:
 		r.soon = 30 * time.Second
 	}
