@@ -30,7 +30,7 @@ func Can(name, server, client string) bool {
 }
 
 // later gives the traffic of the instance time to end long before a renewal.
-var later = Times{Lease: 120, Renew: 36, Rebind: 44, Watch: 45 * time.Second}
+var later = Times{Lease: 72, Renew: 36, Rebind: 48, Watch: 45 * time.Second}
 
 var cases = map[string]failure{
 	"normal":            {play: normal},
@@ -76,8 +76,8 @@ func networkCut(s *scene) {
 
 func serverDown(s *scene) {
 	s.begin()
-	s.server.Stop()
 	s.fail()
+	end(s.t, s.server.Process)
 	s.watch()
 }
 
@@ -133,6 +133,6 @@ func duplicateMAC(s *scene) {
 func clientDied(s *scene) {
 	s.begin()
 	s.fail()
-	end(s.t, s.client)
+	s.client.Stop()
 	s.watch()
 }

@@ -18,11 +18,11 @@ import (
 // A stamper writes lines as syslog does: with the time of their arrival and
 // the program behind it.
 type stamper struct {
-	mu   sync.Mutex
-	to   io.Writer
-	host string
-	tag  string
-	rest []byte
+	mu      sync.Mutex
+	to      io.Writer
+	host    string // that the program runs on
+	program string
+	rest    []byte
 }
 
 func (s *stamper) Write(b []byte) (int, error) {
@@ -38,21 +38,22 @@ func (s *stamper) Write(b []byte) (int, error) {
 		if len(line) == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(s.to, "%s %s %s: %s\n", time.Now().UTC().Format(time.Stamp), s.host, s.tag, line); err != nil {
+		line = bytes.TrimPrefix(line, []byte(s.program+": ")) // which names itself, but not to syslog
+		if _, err := fmt.Fprintf(s.to, "%s %s %s: %s\n", time.Now().UTC().Format(time.Stamp), s.host, s.program+"[1]", line); err != nil {
 			return 0, err
 		}
 	}
 }
 
 // logged starts a program in the namespace, its words stamped into a file.
-func logged(t testing.TB, cmd *exec.Cmd, file, host, tag string) *lab.Process {
+func logged(t testing.TB, cmd *exec.Cmd, file, host, program string) *lab.Process {
 	t.Helper()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	s := &stamper{to: f, host: host, tag: tag}
+	s := &stamper{to: f, host: host, program: program}
 	cmd.Stdout, cmd.Stderr = s, s
 	return lab.StartCmd(t, cmd)
 }
@@ -90,14 +91,14 @@ func startClient(t testing.TB, n *netns.Namespace, program string, c clientStart
 		write(t, conf, fmt.Sprintf("timeout 20; retry 10; reboot 3; select-timeout 0; initial-interval 2; backoff-cutoff 5;\n"+
 			"request subnet-mask, broadcast-address, routers, interface-mtu, host-name;\nsend host-name %q;\n", c.host), 0o600)
 		write(t, leases, c.leases, 0o600)
-		return logged(t, Command(n, "dhclient", "-d", "-v", "-cf", conf, "-lf", leases, "-pf", filepath.Join(own, "pid"), "-sf", sh, "eth0"), c.log, "inst", "dhclient[1]")
+		return logged(t, Command(n, "dhclient", "-d", "-v", "-cf", conf, "-lf", leases, "-pf", filepath.Join(own, "pid"), "-sf", sh, "eth0"), c.log, "inst", Dhclient)
 	case Dhcpcd:
 		lab.Need(t, "dhcpcd")
 		hide := "mount -t tmpfs none /run && mount -t tmpfs none /var/lib/dhcpcd && exec dhcpcd -4 -B -d -A -h " + c.host + " -c /bin/true eth0"
-		return logged(t, Command(n, "unshare", "-m", "sh", "-c", hide), c.log, "inst", "dhcpcd[1]")
+		return logged(t, Command(n, "unshare", "-m", "sh", "-c", hide), c.log, "inst", Dhcpcd)
 	case Udhcpc:
 		lab.Need(t, "udhcpc")
-		return logged(t, Command(n, "udhcpc", "-f", "-i", "eth0", "-s", sh, "-t", "3", "-T", "2", "-A", "5", "-x", "hostname:"+c.host), c.log, "inst", "udhcpc[1]")
+		return logged(t, Command(n, "udhcpc", "-f", "-i", "eth0", "-s", sh, "-t", "3", "-T", "2", "-A", "5", "-x", "hostname:"+c.host), c.log, "inst", Udhcpc)
 	}
 	t.Fatalf("no client %q", program)
 	return nil

@@ -39,7 +39,7 @@ func startServer(t testing.TB, n *netns.Namespace, program, log string, p pool) 
 			"option dhcp-renewal-time %[2]d; option dhcp-rebinding-time %[3]d; ping-check false;\n"+
 			"subnet 10.2.0.0 netmask 255.255.255.0 { range 10.2.0.10 10.2.0.%[4]d; }\n", p.times.Lease, p.times.Renew, p.times.Rebind, p.to), 0o600)
 		write(t, leases, "", 0o600)
-		s := &server{Process: logged(t, Command(n, "dhcpd", "-4", "-f", "-d", "-user", "root", "-group", "root", "-cf", conf, "-lf", leases, "-pf", filepath.Join(own, "pid"), "eth0"), log, "srv", "dhcpd[1]")}
+		s := &server{Process: logged(t, Command(n, "dhcpd", "-4", "-f", "-d", "-user", "root", "-group", "root", "-cf", conf, "-lf", leases, "-pf", filepath.Join(own, "pid"), "eth0"), log, "srv", Dhcpd)}
 		s.ready(t, log, "Server starting service")
 		return s
 	case Kea:
