@@ -122,7 +122,7 @@ func complete(text []byte) bool {
 // speaker finds who wrote the line.
 func (l *logReader) speaker() (speaker, bool) {
 	m := &l.m
-	if string(m.tag) == l.tag {
+	if l.tag != "" && string(m.tag) == l.tag {
 		return l.spoke, true
 	}
 	if s, ok := speakers[string(m.tag)]; ok {
