@@ -41,6 +41,7 @@ type cellWork struct {
 
 	mu    sync.Mutex
 	aside map[string]string // "cell/uuid" -> why
+	rows  float64           // of a transaction, when the last step ended
 }
 
 // NewApplier makes the Applier for these databases. It connects to nothing.

@@ -52,7 +52,8 @@ func (a *Applier) doArchive(ctx context.Context, s stackmend.Step, sess *session
 	defer m.close()
 	defer func() { err = errors.Join(err, m.finish()) }()
 	x := &archiving{a: a, w: w, cell: cell, r: r, m: m, total: s.Cost.Rows,
-		pace: newPace(a.settings.Limits.within(srv))}
+		pace: cell.pace(a.settings.Limits.within(srv))}
+	defer cell.learn(x.pace)
 	if err := x.all(held); err != nil {
 		return because(held, err)
 	}

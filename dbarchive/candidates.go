@@ -55,6 +55,26 @@ type page struct {
 
 // read sees the trees of the next page and judges which of them may go.
 func (l *layout) read(ctx context.Context, s *session, r reading) (page, error) {
+	p, err := l.roots(ctx, s, r)
+	if err == nil {
+		err = l.judge(ctx, s, p.all, r)
+	}
+	return p, err
+}
+
+// judge measures trees and decides which of them may go.
+func (l *layout) judge(ctx context.Context, s *session, cs []*candidate, r reading) error {
+	if err := l.measure(ctx, s, cs, r.both); err != nil {
+		return err
+	}
+	for _, c := range cs {
+		c.judge(r.hosts)
+	}
+	return nil
+}
+
+// roots reads the instances of the next page.
+func (l *layout) roots(ctx context.Context, s *session, r reading) (page, error) {
 	var p page
 	err := s.query(ctx, func(rows *sql.Rows) error {
 		c := &candidate{rows: make([]int64, 1+len(l.tree.members)), both: make([]int64, 1+len(l.tree.members))}
@@ -73,12 +93,6 @@ func (l *layout) read(ctx context.Context, s *session, r reading) (page, error) 
 	p.last = r.last
 	if !p.done {
 		p.last = p.all[len(p.all)-1].id
-	}
-	if err := l.measure(ctx, s, p.all, r.both); err != nil {
-		return p, err
-	}
-	for _, c := range p.all {
-		c.judge(r.hosts)
 	}
 	return p, nil
 }
@@ -127,7 +141,7 @@ func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, both 
 			}
 		}
 		return nil
-	}, l.sizes(uuids(named), both))
+	}, l.sizes(picked(named), both))
 	if err != nil {
 		return fmt.Errorf("dbarchive: measuring trees: %w", err)
 	}

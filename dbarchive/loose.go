@@ -21,46 +21,70 @@ func (l *layout) looseWhere(t *Table, before time.Time) string {
 	return q
 }
 
-// looseRows finds deleted rows that belong to no deleted instance. Every read
-// walks a part of the primary key.
-func (v *survey) looseRows(ctx context.Context) error {
+// looseRows finds deleted rows that belong to no deleted instance, in a session
+// and a goroutine of its own if there are readers.
+func (v *survey) looseRows(ctx context.Context, readers []*session) func() ([]RowRange, error) {
+	var tables []*Table
 	for _, t := range v.st.Schema.loose() {
-		if v.per[t.Name] != nil && v.per[t.Name].Drift != "" {
-			continue
-		}
-		if err := v.looseOf(ctx, t); err != nil {
-			return err
+		if v.per[t.Name] == nil || v.per[t.Name].Drift == "" {
+			tables = append(tables, t)
 		}
 	}
-	return nil
+	walk := func(s *session) (rs []RowRange, err error) {
+		for _, t := range tables {
+			if err == nil {
+				rs, err = v.l.looseOf(ctx, s, t, v.sel.Before, rs)
+			}
+		}
+		return rs, err
+	}
+	if len(readers) == 0 {
+		return func() ([]RowRange, error) { return walk(v.s) }
+	}
+	var rs []RowRange
+	var err error
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		rs, err = walk(readers[0])
+	}()
+	return func() ([]RowRange, error) { <-over; return rs, err }
 }
 
-func (v *survey) looseOf(ctx context.Context, t *Table) error {
+// takeLoose counts the ranges for which there is room.
+func (v *survey) takeLoose(rs []RowRange) {
+	for _, r := range rs {
+		if !v.budget.take(r.Rows, r.Rows*rowOverhead) {
+			v.st.Cut = true
+			return
+		}
+		v.st.Loose = append(v.st.Loose, r)
+		v.table(r.Table).Move += r.Rows
+	}
+}
+
+// looseOf adds the ranges of one table. Every read walks a part of the primary
+// key.
+func (l *layout) looseOf(ctx context.Context, s *session, t *Table, before time.Time, rs []RowRange) ([]RowRange, error) {
 	key := quote(t.key())
 	for from := int64(0); ; from += rangeRows {
 		// keys may have gaps of millions
-		err := v.s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(%[1]s),0) FROM %[2]s WHERE %[1]s>=%[3]d", key, qualified(v.l.source, t.Name), from), nil, &from)
+		err := s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(%[1]s),0) FROM %[2]s WHERE %[1]s>=%[3]d", key, qualified(l.source, t.Name), from), nil, &from)
 		if err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
+			return rs, fmt.Errorf("%s: %w", t.Name, err)
 		}
 		if from == 0 {
-			return nil
+			return rs, nil
 		}
 		r := RowRange{Table: t.Name}
-		err = v.s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(t.%[1]s),0), IFNULL(MAX(t.%[1]s),0), COUNT(*) FROM %[2]s AS t FORCE INDEX (PRIMARY) WHERE t.%[1]s>=%[3]d AND t.%[1]s<%[4]d AND %[5]s",
-			key, qualified(v.l.source, t.Name), from, from+rangeRows, v.l.looseWhere(t, v.sel.Before)), nil, &r.First, &r.Last, &r.Rows)
+		err = s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(t.%[1]s),0), IFNULL(MAX(t.%[1]s),0), COUNT(*) FROM %[2]s AS t FORCE INDEX (PRIMARY) WHERE t.%[1]s>=%[3]d AND t.%[1]s<%[4]d AND %[5]s",
+			key, qualified(l.source, t.Name), from, from+rangeRows, l.looseWhere(t, before)), nil, &r.First, &r.Last, &r.Rows)
 		if err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
+			return rs, fmt.Errorf("%s: %w", t.Name, err)
 		}
-		if r.Rows == 0 {
-			continue
+		if r.Rows > 0 {
+			rs = append(rs, r)
 		}
-		if !v.budget.take(r.Rows, r.Rows*rowOverhead) {
-			v.st.Cut = true
-			return nil
-		}
-		v.st.Loose = append(v.st.Loose, r)
-		v.table(t.Name).Move += r.Rows
 	}
 }
 

@@ -103,17 +103,17 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 	if err := m.assert(ctx, cs, filled); err != nil {
 		return err
 	}
-	us := uuids(cs)
+	p := picked(cs)
 	copied := map[*member]int64{}
 	for _, mem := range filled {
-		n, err := m.affected(ctx, m.l.copy(mem, us, merge))
+		n, err := m.affected(ctx, m.l.copy(mem, p, merge))
 		if err != nil {
 			return fmt.Errorf("dbarchive: copying %s: %w", mem.table.Name, err)
 		}
 		copied[mem] = n
 		if merge {
 			var all int64
-			if err := m.s.row(ctx, m.l.count(mem, us), nil, &all); err != nil {
+			if err := m.s.row(ctx, m.l.count(mem, p), nil, &all); err != nil {
 				return err
 			}
 			copied[mem] = all
@@ -124,7 +124,7 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 		return err
 	}
 	for _, mem := range slices.Backward(filled) {
-		n, err := m.affected(ctx, m.l.remove(mem, us))
+		n, err := m.affected(ctx, m.l.remove(mem, p))
 		if err != nil {
 			return fmt.Errorf("dbarchive: deleting from %s: %w", mem.table.Name, err)
 		}
@@ -158,7 +158,7 @@ func (m *mover) ship(ctx context.Context, cs []*candidate, rows []apiRow, _ bool
 // transaction in favour of another one may say so to a statement whose answer
 // was already read, and then takes the COMMIT.
 func (m *mover) commit(ctx context.Context, cs []*candidate) error {
-	if err := m.s.commit(ctx); err != nil {
+	if err := m.s.commit(ctx); err != nil || !m.s.wsrep {
 		return err
 	}
 	var left int

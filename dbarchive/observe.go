@@ -9,7 +9,7 @@ import (
 )
 
 // rangeTrees is how many trees a range holds, and so a step of a plan.
-const rangeTrees = 1000
+const rangeTrees = 2500
 
 // keptExamples is how many trees are named for each reason.
 const keptExamples = 20

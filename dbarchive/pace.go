@@ -56,6 +56,23 @@ func newPace(l Limits) *pace {
 	return &pace{l, min(firstRows, float64(l.Rows))}
 }
 
+// pace goes on as fast as the last step of the cell ended.
+func (c *cellWork) pace(l Limits) *pace {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := newPace(l)
+	if c.rows > 0 {
+		p.rows = min(c.rows, float64(l.Rows))
+	}
+	return p
+}
+
+func (c *cellWork) learn(p *pace) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows = p.rows
+}
+
 // took learns from a transaction. It grows by half at most, and shrinks at
 // once.
 func (p *pace) took(rows int64, d time.Duration) {

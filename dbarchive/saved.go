@@ -8,27 +8,32 @@ import (
 	"strings"
 )
 
-// savedBatch is how many API rows one statement saves. It keeps a statement
-// far below the protocol's 65,535 placeholders and, with nova's request specs,
-// below the smallest max_allowed_packet that servers come with.
-const savedBatch = 200
+// savedBytes is how long a statement that saves API rows gets, give or take a
+// row: far below the smallest max_allowed_packet that servers come with.
+const savedBytes = 256 << 10
 
 // save writes API rows into the cell, within the transaction that archives
 // their trees. A row that was saved before is replaced: it was restored since.
+// The bodies go as hexadecimal digits: they never become SQL, and need no
+// statement prepared for so many of them.
 func (s *session) save(ctx context.Context, schema string, rows []apiRow, ids map[string]int64, state int) error {
-	for len(rows) > 0 {
-		n := min(savedBatch, len(rows))
-		var args []any
-		for _, r := range rows[:n] {
-			args = append(args, r.uuid, r.table, r.id, ids[strings.ToLower(r.uuid)], state, r.body)
+	head := "REPLACE INTO " + qualified(schema, apiRowsTable) + " (instance_uuid,tbl,row_id,instance_id,state,saved_at,body) VALUES "
+	var q strings.Builder
+	p := newPacker()
+	for i, r := range rows {
+		if q.Len() == 0 {
+			q.WriteString(head)
+		} else {
+			q.WriteByte(',')
 		}
-		one := "(?,?,?,?,?,UTC_TIMESTAMP(6),?)"
-		q := "REPLACE INTO " + qualified(schema, apiRowsTable) + " (instance_uuid,tbl,row_id,instance_id,state,saved_at,body) VALUES " +
-			strings.TrimSuffix(strings.Repeat(one+",", n), ",")
-		if _, err := s.exec(ctx, q, args...); err != nil {
+		fmt.Fprintf(&q, "('%s','%s',%d,%d,%d,UTC_TIMESTAMP(6),X'%x')", r.uuid, r.table, r.id, ids[strings.ToLower(r.uuid)], state, p.pack(r.body))
+		if q.Len() < savedBytes && i < len(rows)-1 {
+			continue
+		}
+		if err := s.exec0(ctx, q.String()); err != nil {
 			return fmt.Errorf("dbarchive: saving API rows: %w", err)
 		}
-		rows = rows[n:]
+		q.Reset()
 	}
 	return nil
 }
@@ -62,6 +67,9 @@ func (s *session) saved(ctx context.Context, schema string, state int) (rows []a
 	err = s.query(ctx, func(r *sql.Rows) error {
 		var a apiRow
 		err := r.Scan(&a.uuid, &a.table, &a.id, &a.body)
+		if err == nil {
+			a.body, err = unpack(a.body)
+		}
 		rows = append(rows, a)
 		return err
 	}, fmt.Sprintf("SELECT instance_uuid, tbl, row_id, body FROM %s WHERE instance_uuid IN (%s) AND state=%d", tab, uuids, state))
@@ -116,7 +124,7 @@ func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows
 			continue
 		}
 		if _, err := s.exec(ctx, "UPDATE "+qualified(schema, apiRowsTable)+" SET body=? WHERE instance_uuid=? AND tbl=? AND row_id=?",
-			now[0].body, was.uuid, was.table, was.id); err != nil {
+			newPacker().pack(now[0].body), was.uuid, was.table, was.id); err != nil {
 			return a.rollback(err)
 		}
 	}

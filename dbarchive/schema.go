@@ -87,6 +87,7 @@ type member struct {
 	parent *member // nil for instances and for the tables found by the instance's uuid
 	ref    string  // of the parent: what column holds
 	follow bool    // live rows go with their instance
+	keyed  bool    // by a foreign key: both columns compare alike
 }
 
 func (m *member) index() string { return m.table.Indexes[m.column] }
@@ -206,7 +207,7 @@ func (s *Schema) member(p *member, k ForeignKey) (*member, string) {
 	if tab == nil {
 		return nil, fmt.Sprintf("%s refers to %s and was not seen", k.Table, p.table.Name)
 	}
-	m := &member{table: tab, column: k.Column, ref: k.RefColumn, follow: slices.Contains(follows[:], k.Table)}
+	m := &member{table: tab, column: k.Column, ref: k.RefColumn, keyed: true, follow: slices.Contains(follows[:], k.Table)}
 	if p.table.Name != instances {
 		m.parent = p
 	} else if k.RefColumn != "uuid" {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type session struct {
 	port   int64
 	token  string // a comment in every statement: what proves that a statement is ours
 	schema string // the database of the connection
+	wsrep  bool   // a Galera node
 	broken bool   // the connection is of no use any more
 }
 
@@ -67,10 +69,13 @@ func (s *session) prepare(ctx context.Context) error {
 	if s.maria {
 		limit = fmt.Sprintf("SET SESSION max_statement_time=%d", int(statementLimit.Seconds()))
 	}
+	if err := s.galera(ctx); err != nil {
+		return err
+	}
 	for _, q := range []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 		"SET SESSION time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', foreign_key_checks=1, unique_checks=1",
-		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout=%d, lock_wait_timeout=%d", int(lockWait.Seconds()), int(lockWait.Seconds())),
+		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout=%d, lock_wait_timeout=%d, eq_range_index_dive_limit=1", int(lockWait.Seconds()), int(lockWait.Seconds())),
 		limit,
 	} {
 		if err := s.exec0(ctx, q); err != nil {
@@ -80,26 +85,40 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
+// galera asks whether the server is a node of a cluster.
+func (s *session) galera(ctx context.Context) error {
+	var name, on string
+	err := s.row(ctx, "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'", nil, &name, &on)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	s.wsrep = on == "ON"
+	return err
+}
+
 func (s *session) exec0(ctx context.Context, q string, args ...any) error {
 	_, err := s.exec(ctx, q, args...)
 	return err
 }
 
-// begin opens a transaction. Autocommit is off for as long: where a server has
-// aborted the transaction and the statement that was to be told has not heard
-// it, what follows must not be committed one by one.
+// begin opens a transaction. On Galera autocommit is off for as long: where a
+// node has aborted the transaction and the statement that was to be told has not
+// heard it, what follows must not be committed one by one.
 func (s *session) begin(ctx context.Context) error {
-	if err := s.exec0(ctx, "SET SESSION autocommit=0"); err != nil {
-		return err
+	if s.wsrep {
+		if err := s.exec0(ctx, "SET SESSION autocommit=0"); err != nil {
+			return err
+		}
 	}
 	return s.exec0(ctx, "START TRANSACTION")
 }
 
 func (s *session) commit(ctx context.Context) error {
-	if err := s.exec0(ctx, "COMMIT"); err != nil {
-		return err
+	err := s.exec0(ctx, "COMMIT")
+	if err == nil && s.wsrep {
+		err = s.exec0(ctx, "SET SESSION autocommit=1")
 	}
-	return s.exec0(ctx, "SET SESSION autocommit=1")
+	return err
 }
 
 // exec runs a statement that ends on the server when ctx does.

@@ -33,6 +33,35 @@ func (l *layout) each() []*member { return append([]*member{l.tree.root}, l.tree
 // instance's uuid. Every table is reached by an index that is named: a full
 // scan would stop at the rows of live instances that others hold locked.
 func (l *layout) from(m *member) (from, uuid string) {
+	return l.after(m, "")
+}
+
+// A pick names trees in the two ways in which statements find their rows.
+type pick struct{ ids, uuids string }
+
+func picked(cs []*candidate) pick { return pick{ids(cs), uuids(cs)} }
+
+// reach is from, with the condition that selects trees, for statements that
+// only read the member. Where foreign keys lead on it begins at the primary key
+// of instances: a lookup for each tree costs less than a list of strings that
+// every row is compared with.
+func (l *layout) reach(m *member, p pick) (from, uuid, where string) {
+	root := func(alias string) string {
+		return fmt.Sprintf("%s AS %s FORCE INDEX (PRIMARY)", qualified(l.source, instances), alias)
+	}
+	switch {
+	case m == l.tree.root:
+		return root("t"), "t.uuid", "t.id IN (" + p.ids + ")"
+	case m.keyed:
+		from, _ = l.after(m, root("r"))
+		return from, "r.uuid", "r.id IN (" + p.ids + ")"
+	}
+	from, uuid = l.from(m)
+	return from, uuid, uuid + " IN (" + p.uuids + ")"
+}
+
+// after joins a member to head, which has instances as r, or begins anew.
+func (l *layout) after(m *member, head string) (from, uuid string) {
 	chain := []*member{m}
 	for p := m.parent; p != nil; p = p.parent {
 		chain = append(chain, p)
@@ -44,16 +73,23 @@ func (l *layout) from(m *member) (from, uuid string) {
 		}
 		return "p" + strconv.Itoa(i)
 	}
+	uuid = alias(0) + "." + quote(chain[0].column)
+	if from = head; head != "" {
+		from += " STRAIGHT_JOIN "
+	}
 	for i, c := range chain {
 		if i > 0 {
 			from += " STRAIGHT_JOIN "
 		}
 		from += fmt.Sprintf("%s AS %s FORCE INDEX (%s)", qualified(l.source, c.table.Name), alias(i), quote(c.index()))
-		if i > 0 {
+		switch {
+		case i == 0 && head != "":
+			from += " ON " + uuid + "=r.uuid"
+		case i > 0:
 			from += fmt.Sprintf(" ON %s.%s=%s.%s", alias(i), quote(c.column), alias(i-1), quote(c.ref))
 		}
 	}
-	return from, alias(0) + "." + quote(chain[0].column)
+	return from, uuid
 }
 
 // dead selects, of t, the rows that go with their instance.
@@ -83,14 +119,14 @@ func columns(t *Table, alias string) string {
 
 // copy inserts the rows of trees into the destination. With merge, rows that
 // are there already are left to the comparison.
-func (l *layout) copy(m *member, uuids string, merge bool) string {
-	from, uuid := l.from(m)
+func (l *layout) copy(m *member, p pick, merge bool) string {
+	from, _, where := l.reach(m, p)
 	dest, key := l.dest(m.table.Name), quote(m.table.key())
 	q := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", dest, columns(m.table, ""), columns(m.table, "t"), from)
 	if merge {
 		q += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", dest, key, key)
 	}
-	q += fmt.Sprintf(" WHERE %s IN (%s)%s", uuid, uuids, m.dead())
+	q += " WHERE " + where + m.dead()
 	if merge {
 		q += fmt.Sprintf(" AND c.%s IS NULL", key)
 	}
@@ -99,15 +135,20 @@ func (l *layout) copy(m *member, uuids string, merge bool) string {
 
 // remove deletes the rows whose copy is the same, byte for byte. It is the
 // verification: as many rows must go as were copied, or nothing is committed.
-func (l *layout) remove(m *member, uuids string) string {
+// The table is the first of the join, so that rows are deleted as they are read.
+func (l *layout) remove(m *member, p pick) string {
 	from, uuid := l.from(m)
-	return fmt.Sprintf("DELETE t FROM %s STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE %s IN (%s)%s AND %s",
-		from, l.dest(m.table.Name), quote(m.table.key()), uuid, uuids, m.dead(), same(m.table, "t", "c"))
+	where := uuid + " IN (" + p.uuids + ")"
+	if m == l.tree.root {
+		from, _, where = l.reach(m, p)
+	}
+	return fmt.Sprintf("DELETE t FROM %s STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE %s%s AND %s",
+		from, l.dest(m.table.Name), quote(m.table.key()), where, m.dead(), same(m.table, "t", "c"))
 }
 
-func (l *layout) count(m *member, uuids string) string {
-	from, uuid := l.from(m)
-	return fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE %s IN (%s)%s", from, uuid, uuids, m.dead())
+func (l *layout) count(m *member, p pick) string {
+	from, _, where := l.reach(m, p)
+	return fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE %s%s", from, where, m.dead())
 }
 
 // same compares every column of two rows. Text is compared as bytes, for most
@@ -174,10 +215,14 @@ func (l *layout) lockRoots(before time.Time, ids string) string {
 // sizes counts, for the given instances and every member and blocker: rows that
 // go, rows that are alive, bytes, and with both, rows whose key the destination
 // has.
-func (l *layout) sizes(uuids string, both bool) string {
+func (l *layout) sizes(p pick, both bool) string {
 	var parts []string
 	for i, m := range l.each() {
-		from, uuid := l.from(m)
+		from, uuid, where := l.reach(m, p)
+		by := uuid
+		if m == l.tree.root || m.keyed {
+			by = strings.TrimSuffix(uuid, "uuid") + "id" // in the order of the join
+		}
 		live, in := "0", "0"
 		switch {
 		case m.follow || m == l.tree.root:
@@ -191,8 +236,8 @@ func (l *layout) sizes(uuids string, both bool) string {
 			from += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", l.dest(m.table.Name), key, key)
 			in = fmt.Sprintf("COUNT(c.%s)", key)
 		}
-		parts = append(parts, fmt.Sprintf("SELECT %d, %s, COUNT(*), %s, SUM(%s), %s FROM %s WHERE %s IN (%s) GROUP BY %s",
-			i, uuid, live, bytesOf(m.table), in, from, uuid, uuids, uuid))
+		parts = append(parts, fmt.Sprintf("SELECT %d, %s, COUNT(*), %s, SUM(%s), %s FROM %s WHERE %s GROUP BY %s",
+			i, uuid, live, bytesOf(m.table), in, from, where, by))
 	}
 	for i, b := range l.tree.blockers {
 		live := ""
@@ -201,7 +246,7 @@ func (l *layout) sizes(uuids string, both bool) string {
 		}
 		col := "t." + quote(b.column)
 		parts = append(parts, fmt.Sprintf("SELECT %d, %s, 0, COUNT(*), 0, 0 FROM %s AS t FORCE INDEX (%s) WHERE %s IN (%s)%s GROUP BY %s",
-			-1-i, col, qualified(l.source, b.table.Name), quote(b.table.Indexes[b.column]), col, uuids, live, col))
+			-1-i, col, qualified(l.source, b.table.Name), quote(b.table.Indexes[b.column]), col, p.uuids, live, col))
 	}
 	return strings.Join(parts, " UNION ALL ")
 }

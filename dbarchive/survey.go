@@ -32,10 +32,7 @@ func (v *survey) run(ctx context.Context) (err error) {
 	if v.hosts, err = v.l.readHosts(ctx, v.s, v.st.Schema, v.sel.RetiredHosts); err != nil {
 		return err
 	}
-	if err := v.trees(ctx); err != nil {
-		return err
-	}
-	if err := v.looseRows(ctx); err != nil {
+	if err := v.rows(ctx); err != nil {
 		return err
 	}
 	if err := v.orphans(ctx); err != nil {
@@ -48,6 +45,38 @@ func (v *survey) run(ctx context.Context) (err error) {
 		v.st.Kept = append(v.st.Kept, *v.kept[code])
 	}
 	return nil
+}
+
+// rows counts what would move: trees, and what goes on its own. Both are read
+// side by side where there is enough for that.
+func (v *survey) rows(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	readers, err := v.readers(ctx)
+	defer func() {
+		for _, s := range readers {
+			s.drop()
+		}
+	}()
+	if err != nil {
+		cancel()
+		return err
+	}
+	loose := v.looseRows(ctx, readers[:min(1, len(readers))])
+	err = v.trees(ctx, readers[min(1, len(readers)):])
+	if err != nil || v.st.Cut {
+		cancel() // the plan has no room for more
+	}
+	defer cancel()
+	rs, looseErr := loose()
+	switch {
+	case err != nil:
+		return err
+	case v.st.Cut:
+		return nil
+	case looseErr == nil:
+		v.takeLoose(rs)
+	}
+	return looseErr
 }
 
 func (v *survey) table(name string) *TableState {
@@ -92,34 +121,33 @@ func (v *survey) copies(ctx context.Context) error {
 // both reports whether rows can be looked for in the destination.
 func (v *survey) both() bool { return v.sel.To == Destination{} }
 
-func (v *survey) trees(ctx context.Context) error {
+func (v *survey) trees(ctx context.Context, readers []*session) error {
 	limit := v.sel.Exact
 	if limit <= 0 {
 		limit = 100_000
 	}
 	r := reading{before: v.sel.Before, last: 1<<63 - 1, limit: pageSize, hosts: v.hosts, both: v.both()}
-	for {
-		p, err := v.l.read(ctx, v.s, r)
-		if err != nil {
-			return err
-		}
+	var rest int64 // where estimating begins after
+	err := v.l.ahead(ctx, v.s, readers, r, func(p page) (bool, error) {
 		for _, c := range p.all {
 			if !v.add(c) {
 				v.st.Cut = true
-				v.close()
-				return nil
+				return false, nil
 			}
 		}
-		v.exact += len(p.all)
-		if p.done || v.exact >= limit {
-			v.close()
-			if p.done {
-				return nil
-			}
-			return v.estimate(ctx, p.last)
+		if v.exact += len(p.all); v.exact >= limit && !p.done {
+			rest = p.last
 		}
-		r.after = p.last
+		return rest == 0, nil
+	})
+	if err != nil {
+		return err
 	}
+	v.close()
+	if rest > 0 {
+		return v.estimate(ctx, rest)
+	}
+	return nil
 }
 
 // add counts one tree. It reports whether there is room for more.
