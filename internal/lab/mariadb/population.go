@@ -1,9 +1,15 @@
 package mariadb
 
 import (
+	"context"
+	"database/sql"
 	_ "embed"
+	"errors"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 //go:embed population.sql
@@ -30,7 +36,11 @@ func (s *Server) Populate(p Population) error {
 		step = p.Instances + 1
 	}
 	q := strings.NewReplacer("@DB@", p.Database, "@CELL@", p.Cell, "@API@", API,
-		"@N@", strconv.Itoa(p.Instances), "@STEP@", strconv.Itoa(step), "@K@", strconv.Itoa(max(1, p.Metadata))).Replace(population)
+		"@N@", strconv.Itoa(p.Instances), "@STEP@", strconv.Itoa(step), "@K@", strconv.Itoa(max(1, p.Metadata)),
+		"@TASKS@", strconv.Itoa(min(5000, p.Instances))).Replace(population)
+	if p.Instances < 1000 { // statistics of so few rows say nothing
+		q, _, _ = strings.Cut(q, "-- large\n")
+	}
 	head, anomalies, _ := strings.Cut(q, "-- anomalies\n")
 	if !p.Anomalies {
 		_, anomalies, _ = strings.Cut(anomalies, "-- end of anomalies\n")
@@ -38,44 +48,74 @@ func (s *Server) Populate(p Population) error {
 	return s.Exec(head + anomalies)
 }
 
-// Clear empties the tables of a database that have rows; what was read once
-// from the schema (cell_mappings, alembic_version) stays.
+// Clear empties the tables of databases; what was read once from the schema
+// (cell_mappings, alembic_version) stays. Whoever is still ending there may be
+// in the way for a moment.
 func (s *Server) Clear(databases ...string) error {
 	db, err := s.Open("")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	ctx := context.Background()
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "SET foreign_key_checks=0"); err != nil {
+		return err
+	}
 	for _, d := range databases {
-		rows, err := db.Query(`SELECT table_name FROM information_schema.tables WHERE table_schema=? AND table_type='BASE TABLE'
-			AND table_name NOT IN ('cell_mappings','alembic_version')`, d)
+		tables, err := names(ctx, c, "SHOW FULL TABLES FROM "+d+" WHERE Table_type='BASE TABLE' AND Tables_in_"+d+" NOT IN ('cell_mappings','alembic_version')")
 		if err != nil {
 			return err
 		}
-		var tables, filled []string
-		for rows.Next() {
-			var t string
-			if err := rows.Scan(&t); err != nil {
-				return err
-			}
-			tables = append(tables, "SELECT '"+t+"' WHERE EXISTS (SELECT 1 FROM "+d+"."+t+")")
-		}
-		if rows, err = db.Query(strings.Join(tables, " UNION ALL ")); err != nil {
-			return err
-		}
-		for rows.Next() {
-			var t string
-			if err := rows.Scan(&t); err != nil {
-				return err
-			}
-			filled = append(filled, "DELETE FROM "+d+"."+t)
-		}
-		if len(filled) == 0 {
+		if len(tables) == 0 {
 			continue
 		}
-		if err := s.Exec("SET foreign_key_checks=0;" + strings.Join(filled, ";")); err != nil {
+		var ask []string
+		for _, t := range tables {
+			ask = append(ask, "SELECT '"+t+"', 0 FROM DUAL WHERE EXISTS (SELECT 1 FROM "+d+"."+t+")")
+		}
+		filled, err := names(ctx, c, strings.Join(ask, " UNION ALL "))
+		if err != nil {
 			return err
+		}
+		for _, t := range filled {
+			if err := empty(ctx, c, d+"."+t); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func empty(ctx context.Context, c *sql.Conn, table string) error {
+	_, err := c.ExecContext(ctx, "DELETE FROM "+table)
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var e *mysql.MySQLError
+		if !errors.As(err, &e) || e.Number != 1213 && e.Number != 1205 {
+			break
+		}
+		_, err = c.ExecContext(ctx, "DELETE FROM "+table)
+	}
+	return err
+}
+
+// names is the first of two columns.
+func names(ctx context.Context, c *sql.Conn, q string) (out []string, err error) {
+	rows, err := c.QueryContext(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, rest string
+		if err := rows.Scan(&name, &rest); err != nil {
+			return nil, err
+		}
+		out = append(out, name)
+	}
+	return out, rows.Err()
 }

@@ -41,11 +41,12 @@ UPDATE block_device_mapping SET deleted=id WHERE deleted=1;
 -- C: live children (deleted=0) left under old deleted instances
 UPDATE block_device_mapping b JOIN zz_seed z ON z.uuid=b.instance_uuid SET b.deleted=0,b.deleted_at=NULL WHERE z.d<>0 AND z.id%100=3;
 -- end of anomalies
-INSERT INTO task_log (created_at,updated_at,task_name,state,host,period_beginning,period_ending,message,deleted) SELECT @base-INTERVAL seq HOUR,@base-INTERVAL seq HOUR,'instance_usage_audit','DONE',CONCAT('cmp',seq%100),@base-INTERVAL seq HOUR,@base-INTERVAL (seq-1) HOUR,'ok',0 FROM seq_1_to_5000;
+INSERT INTO task_log (created_at,updated_at,task_name,state,host,period_beginning,period_ending,message,deleted) SELECT @base-INTERVAL seq HOUR,@base-INTERVAL seq HOUR,'instance_usage_audit','DONE',CONCAT('cmp',seq%100),@base-INTERVAL seq HOUR,@base-INTERVAL (seq-1) HOUR,'ok',0 FROM seq_1_to_@TASKS@;
 INSERT INTO @API@.instance_mappings (created_at,instance_uuid,cell_id,project_id,queued_for_delete,user_id) SELECT cat,uuid,@cell,MD5(id%50),IF(d,1,0),MD5(id%200) FROM zz_seed;
 INSERT INTO @API@.request_specs (created_at,instance_uuid,spec) SELECT cat,uuid,CONCAT('{"nova_object.name":"RequestSpec","x":"',REPEAT('s',1500),'"}') FROM zz_seed;
 INSERT IGNORE INTO @API@.instance_groups (id,uuid,user_id,project_id,name) VALUES (1,UUID(),'u','p','g');
 INSERT INTO @API@.instance_group_member (created_at,instance_uuid,group_id) SELECT cat,uuid,1 FROM zz_seed WHERE id%30=0 OR id%30=7;
 DROP TABLE zz_seed;
 SET SESSION foreign_key_checks=1, unique_checks=1;
+-- large
 ANALYZE TABLE instances,instance_system_metadata,instance_info_caches,instance_extra,block_device_mapping,instance_actions,instance_actions_events,instance_faults,migrations,virtual_interfaces,instance_metadata,instance_id_mappings;

@@ -99,7 +99,7 @@ func (s *Server) configure(lines []string) error {
 		"log-bin=" + filepath.Join(s.Dir, "bin"), "binlog_format=ROW", "max_connections=200",
 		"innodb_buffer_pool_size=256M", "innodb_log_file_size=64M",
 		// fast by default; what is about speed or crashes says otherwise
-		"innodb_flush_log_at_trx_commit=2", "sync_binlog=0",
+		"innodb_flush_log_at_trx_commit=2", "sync_binlog=0", "innodb_flush_method=nosync",
 	}, lines...)
 	switch {
 	case s.user != "":
