@@ -7,6 +7,7 @@ import (
 )
 
 func TestArchive(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	must(t, w.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 1200, Live: 200, Metadata: 4, Anomalies: true}))
 	before := w.books(t, "cell1")

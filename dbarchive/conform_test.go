@@ -15,11 +15,12 @@ import (
 
 // The Applier passes what every Applier passes.
 func TestApplier(t *testing.T) {
+	t.Parallel()
 	appliertest.Run(t, appliertest.Suite{
 		New: func(t testing.TB, dir string) appliertest.World {
-			s := lab(t)
+			s := lab(t).nova
 			must(t, os.WriteFile(filepath.Join(dir, "port"), []byte(fmt.Sprint(s.Port)), 0o600))
-			must(t, s.Exec("ALTER TABLE nova.shadow_instance_faults DROP COLUMN IF EXISTS spoiled"))
+			must(t, s.Exec("ALTER TABLE nova.shadow_instance_faults DROP COLUMN IF EXISTS spoiled; DROP TRIGGER IF EXISTS nova.alters"))
 			must(t, s.Exec(strings.Join(stateTables("nova"), ";")))
 			must(t, s.Clear(databases...))
 			must(t, s.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 40, Live: 8, Metadata: 1, Anomalies: true}))
@@ -45,6 +46,11 @@ func conforming(t testing.TB, s *mariadb.Server) appliertest.World {
 		Options: stackmend.Options{MaxWait: 30 * time.Second},
 		Look:    func() (string, error) { return w.look(t), nil },
 		Spoil:   func() error { w.exec(t, "ALTER TABLE nova.shadow_instance_faults ADD COLUMN spoiled INT"); return nil },
+		// the archive is not what it seems: it takes rows and holds others
+		Hostile: func() error {
+			w.exec(t, "CREATE TRIGGER nova.alters BEFORE INSERT ON nova.shadow_instance_extra FOR EACH ROW SET NEW.flavor=UPPER(NEW.flavor)")
+			return nil
+		},
 	}
 }
 

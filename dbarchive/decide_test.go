@@ -15,6 +15,7 @@ import (
 // neither live nor in the shadow, and nobody builds it. As long as one cell
 // does not answer nothing is called an orphan and no API row is touched.
 func TestOrphans(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	must(t, w.Populate(mariadb.Population{Database: mariadb.Cell2, Cell: "cell2", Instances: 12, Live: 12}))
 	var cell int64
@@ -109,6 +110,7 @@ func TestCheck(t *testing.T) {
 // The reads of a dry run take no locks: they neither wait for what others hold
 // locked, nor does anybody wait for them.
 func TestObserveTakesNoLocks(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	tx, err := w.dbs.API.Begin()
 	must(t, err)

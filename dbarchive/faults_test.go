@@ -32,6 +32,7 @@ func (w *world) run(t testing.TB, p *stackmend.Plan, o stackmend.Options) (*Appl
 // A row that a killed pt-archiver left in both places is completed; one whose
 // copy differs keeps its whole tree where it is, and is reported.
 func TestRowInBoth(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	before := w.books(t, "cell1")
 	w.exec(t, "INSERT INTO nova.shadow_instance_extra SELECT * FROM nova.instance_extra WHERE id=2")
@@ -61,6 +62,7 @@ func TestRowInBoth(t *testing.T) {
 
 // A lock that somebody holds keeps one tree, for as long as it is held.
 func TestLockHeldByAnother(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	before := w.books(t, "cell1")
 	tx, err := w.dbs.API.Begin()
@@ -85,6 +87,7 @@ func TestLockHeldByAnother(t *testing.T) {
 // What changes between the plan and the transaction is seen: an instance that
 // was undeleted, a child that was undeleted, a new row of a deleted instance.
 func TestChangedSincePlan(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	p := w.plan(t, cell1)
 	var ids []int64
@@ -110,9 +113,50 @@ func TestChangedSincePlan(t *testing.T) {
 	}
 }
 
+// What changes while trees wait for their transaction, after they were read:
+// an instance comes back to life, one gets a row, and a live one is deleted.
+func TestChangedDuringRun(t *testing.T) {
+	t.Parallel()
+	w := fresh(t).small(t)
+	before := w.books(t, "cell1")
+	p := w.plan(t, cell1)
+	const gone = "deleted<>0 AND deleted_at<'2025-11-22' ORDER BY id DESC LIMIT 1"
+	id := w.count(t, "SELECT id FROM nova.instances WHERE "+gone)
+	grows := w.count(t, "SELECT id FROM nova.instances WHERE id<? AND "+gone, id)
+	changed := false
+	_, err := stackmend.Run(t.Context(), p, NewApplier(w.dbs, Settings{LeaseTTL: 5 * time.Second, Limits: Limits{Rows: 40}}), stackmend.Options{
+		Mode: stackmend.Apply, MaxWait: time.Minute, OnEvent: func(e stackmend.Event) {
+			if changed || e.Unit == "" {
+				return
+			}
+			changed = true
+			w.exec(t, "UPDATE nova.instances SET deleted=0, deleted_at=NULL WHERE id=%d", id)
+			w.exec(t, "INSERT INTO nova.instance_metadata (instance_uuid,`key`,value,deleted) SELECT uuid,'late','row',77 FROM nova.instances WHERE id=%d", grows)
+			w.exec(t, "UPDATE nova.instances SET deleted=id, deleted_at='2024-01-01' WHERE id=(SELECT MIN(id) FROM (SELECT id FROM nova.instances WHERE deleted=0) i)")
+		}})
+	if err != nil || !changed {
+		t.Fatalf("error %v, changed %v", err, changed)
+	}
+	if n := w.count(t, "SELECT COUNT(*) FROM nova.instances WHERE id=?", id); n != 1 {
+		t.Error("an instance that came back to life was moved")
+	}
+	if n := w.count(t, "SELECT COUNT(*) FROM nova.shadow_instance_metadata WHERE deleted=77"); n != 1 {
+		t.Error("the new row did not go with its instance")
+	}
+	after := w.books(t, "cell1")
+	for k := range before.main {
+		_, in := after.main[k]
+		_, out := after.shadow[k]
+		if in == out {
+			t.Errorf("%s: in nova's tables %v, in the shadow %v", k, in, out)
+		}
+	}
+}
+
 // A shadow with a column more or less, and one of another type, is refused; if
 // it changes after the plan, the step is stale.
 func TestSchemaDrift(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	p := w.plan(t, cell1)
 	for _, c := range []struct{ change, back string }{
@@ -142,6 +186,7 @@ func (s Selection) at(before time.Time) Selection { s.Before = before; return s 
 
 // A second archiver waits for the first one's lease, and says whose it is.
 func TestLease(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	w.apply(t, w.plan(t, Selection{Cells: []string{"cell1"}, MaxRows: 40}))
 	other := newLease(w.cell(t, "cell1").DB, mariadb.Cell1, 3*time.Second)
@@ -179,6 +224,7 @@ func TestLease(t *testing.T) {
 // A context that ends ends the statement on the server: nothing goes on
 // holding locks, and nothing is committed later.
 func TestStatementEndsOnServer(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	s, err := open(t.Context(), w.dbs.API)
 	must(t, err)
@@ -215,6 +261,7 @@ func TestStatementEndsOnServer(t *testing.T) {
 
 // Purging removes the archived trees of its cut-off and nothing else.
 func TestPurge(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	w.apply(t, w.plan(t, cell1))
 	old := time.Date(2024, 9, 1, 0, 0, 0, 0, time.UTC)

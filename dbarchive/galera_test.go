@@ -17,6 +17,7 @@ import (
 // retried whole, the lease holds across nodes, and a node that cannot keep up
 // makes archiving wait.
 func TestGalera(t *testing.T) {
+	t.Parallel()
 	stacklab.Need(t, append(mariadb.Programs(), "rsync")...)
 	if err := galera.Available(); err != nil {
 		stacklab.Without(t, err.Error())

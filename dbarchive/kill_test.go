@@ -80,6 +80,7 @@ func archiveAsChild(addr string) int {
 type wire struct {
 	net.Listener
 	server string
+	env    []string // of the archivers
 
 	mu      sync.Mutex
 	trigger func(packet []byte) (now, forward bool)
@@ -144,7 +145,7 @@ func (w *wire) killed(t *testing.T, trigger func([]byte) (now, forward bool)) bo
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command(self, "-test.run=^$")
-	cmd.Env = append(os.Environ(), childAddr+"="+w.Addr().String())
+	cmd.Env = append(append(os.Environ(), w.env...), childAddr+"="+w.Addr().String())
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	must(t, cmd.Start())
@@ -185,6 +186,7 @@ func (w *world) completed(t *testing.T, x *wire, before books) {
 // Wherever an archiver is killed, the next run leaves every row in exactly one
 // place and no API row of an archived instance.
 func TestKilledAtRandomMoments(t *testing.T) {
+	t.Parallel()
 	r := seeded(t)
 	rounds := 5
 	if *soak {
@@ -209,6 +211,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 // The moments at which the two databases disagree, each with the statement
 // lost and with its answer lost.
 func TestKilledBetweenTheDatabases(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	x := newWire(t, w.Server)
 	for _, moment := range []string{"REPLACE INTO `nova`.`stackmend_api_rows`", "*/ COMMIT", "DELETE FROM `nova_api`.`instance_mappings`",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,42 +16,69 @@ import (
 	"github.com/stackmend/stackmend/internal/lab/mariadb"
 )
 
-// One server serves the package; tests that fill it do not run side by side.
-var shared struct {
-	once   sync.Once
-	dir    string
-	server *mariadb.Server
-	err    error
+// A site is nova's server and the one that it archives to.
+type site struct {
+	dir     string
+	nova    *mariadb.Server
+	archive *mariadb.Server // nil until a test wants it
 }
+
+// Two sites serve the package: tests run side by side, each has one to itself.
+var sites = struct {
+	sync.Mutex
+	all  [2]site
+	free chan *site
+	held map[string]*site // by the name of the test
+}{free: make(chan *site, 2), held: map[string]*site{}}
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(childAddr); addr != "" {
 		os.Exit(archiveAsChild(addr))
 	}
-	code := m.Run()
-	for _, s := range []*mariadb.Server{shared.server, second.server} {
-		if s != nil {
-			s.Stop()
-		}
+	for i := range sites.all {
+		sites.free <- &sites.all[i]
 	}
-	if shared.dir != "" {
-		os.RemoveAll(shared.dir)
+	code := m.Run()
+	for _, s := range sites.all {
+		for _, server := range []*mariadb.Server{s.nova, s.archive} {
+			if server != nil {
+				server.Kill()
+			}
+		}
+		os.RemoveAll(s.dir)
 	}
 	os.Exit(code)
 }
 
-func lab(t testing.TB) *mariadb.Server {
+// lab is the site of a test and of its subtests.
+func lab(t testing.TB) *site {
 	t.Helper()
 	stacklab.Need(t, mariadb.Programs()...)
-	shared.once.Do(func() {
-		if shared.dir, shared.err = os.MkdirTemp("", "dbarchive"); shared.err == nil {
-			shared.server, shared.err = mariadb.StartNova(filepath.Join(shared.dir, "m"))
-		}
-	})
-	if shared.err != nil {
-		t.Fatal(shared.err)
+	name, _, _ := strings.Cut(t.Name(), "/")
+	sites.Lock()
+	s := sites.held[name]
+	sites.Unlock()
+	if s != nil {
+		return s
 	}
-	return shared.server
+	s = <-sites.free
+	hold := func(held *site) {
+		sites.Lock()
+		defer sites.Unlock()
+		if sites.held[name] = held; held == nil {
+			delete(sites.held, name)
+		}
+	}
+	hold(s)
+	t.Cleanup(func() { hold(nil); sites.free <- s })
+	if s.nova == nil {
+		var err error
+		s.dir, err = os.MkdirTemp("", "dbarchive")
+		must(t, err)
+		s.nova, err = mariadb.StartNova(filepath.Join(s.dir, "m"))
+		must(t, err)
+	}
+	return s
 }
 
 // A world is the lab's nova, empty but for what a test puts there.
@@ -63,7 +91,7 @@ var databases = []string{mariadb.API, mariadb.Cell0, mariadb.Cell1, mariadb.Cell
 
 func fresh(t testing.TB) *world {
 	t.Helper()
-	s := lab(t)
+	s := lab(t).nova
 	must(t, s.Clear(databases...))
 	return connect(t, s)
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,23 +14,18 @@ import (
 	"github.com/stackmend/stackmend/internal/lab/mariadb"
 )
 
-// The archive server of the package's tests is one more than the cells'.
-var second struct {
-	once   sync.Once
-	server *mariadb.Server
-	err    error
-}
-
 // outside are the destinations that no transaction of the cell spans, empty.
 func outside(t *testing.T, w *world) map[string]Destination {
 	t.Helper()
-	lab(t)
-	second.once.Do(func() {
-		second.server, second.err = mariadb.Start(filepath.Join(shared.dir, "a"), "127.0.0.1", 0, "innodb_flush_log_at_trx_commit=1")
-	})
-	must(t, second.err)
-	must(t, second.server.Exec("DROP DATABASE IF EXISTS archive; CREATE DATABASE archive"))
-	db, err := second.server.Open("archive")
+	s := lab(t)
+	var err error
+	if s.archive == nil {
+		s.archive, err = mariadb.Start(filepath.Join(s.dir, "a"), "127.0.0.1", 0, "innodb_flush_log_at_trx_commit=1")
+		must(t, err)
+		must(t, s.archive.Exec("CREATE DATABASE archive"))
+	}
+	must(t, s.archive.Clear("archive"))
+	db, err := s.archive.Open("archive")
 	must(t, err)
 	t.Cleanup(func() { db.Close() })
 	for i := range w.dbs.Cells {
@@ -91,6 +85,7 @@ func (w *world) onlyTrees(t testing.TB, from map[string]string) (n int) {
 // Archiving to files or to another server and restoring is the identity, and
 // between the two every tree is in one place.
 func TestOutside(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	for name, to := range outside(t, w) {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +139,7 @@ func (w *world) emptyPlan(t *testing.T, to Destination) {
 // Wherever a run to a depot is killed, the next one leaves every tree in one
 // place and drops the copies that do not count.
 func TestOutsideKilled(t *testing.T) {
+	t.Parallel()
 	r := seeded(t)
 	w := fresh(t)
 	x := newWire(t, w.Server)
@@ -153,8 +149,7 @@ func TestOutsideKilled(t *testing.T) {
 	}
 	for name, to := range outside(t, w) {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv(childTo, to.String())
-			t.Setenv(childArchive, second.server.DSN("archive"))
+			x.env = []string{childTo + "=" + to.String(), childArchive + "=" + lab(t).archive.DSN("archive")}
 			for _, trigger := range append(make([]func([]byte) (bool, bool), rounds), when("*/ COMMIT", 3, false), when("stackmend_moves` SET state", 1, true), when("stackmend_moves` SET state", 2, false)) {
 				if trigger == nil {
 					trigger = when("stackmend:", 150+r.IntN(250), r.IntN(2) == 0)
@@ -193,7 +188,7 @@ func (w *world) noStrays(t *testing.T, to Destination, after books) {
 		if n != len(after.archived) {
 			t.Errorf("%d instances on the archive server, %d count", n, len(after.archived))
 		}
-		must(t, second.server.Exec("DROP DATABASE archive; CREATE DATABASE archive"))
+		must(t, lab(t).archive.Clear("archive"))
 		return
 	}
 	files, err := os.ReadDir(to.Dir)
@@ -223,6 +218,7 @@ func (w *world) noStrays(t *testing.T, to Destination, after books) {
 // A file that was changed is not restored from; rows that an archive server has
 // already are neither overwritten nor dropped.
 func TestOutsideSpoiled(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	to := outside(t, w)
 	w.small(t)
@@ -278,14 +274,15 @@ func (w *world) outsideUUIDs(t *testing.T) map[string]bool {
 // An archive server that may lose what it has committed, or that is the
 // cell's own, is refused.
 func TestArchiveServerRefused(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	to := outside(t, w)["server"]
 	refusals := func() string {
 		return strings.Join(w.plan(t, Selection{Cells: cell1.Cells, To: to}).Refusals, "\n")
 	}
-	must(t, second.server.Exec("SET GLOBAL innodb_flush_log_at_trx_commit=2"))
+	must(t, lab(t).archive.Exec("SET GLOBAL innodb_flush_log_at_trx_commit=2"))
 	got := refusals()
-	must(t, second.server.Exec("SET GLOBAL innodb_flush_log_at_trx_commit=1"))
+	must(t, lab(t).archive.Exec("SET GLOBAL innodb_flush_log_at_trx_commit=1"))
 	if !strings.Contains(got, "may lose") {
 		t.Error(got)
 	}

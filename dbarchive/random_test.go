@@ -101,6 +101,7 @@ func (w *world) scatterOne(q *strings.Builder, r *rand.Rand, i int) {
 // No live row ever moves, every row is in one place, and archiving then
 // restoring is the identity.
 func TestRandomPopulations(t *testing.T) {
+	t.Parallel()
 	r := seeded(t)
 	rounds := 12
 	if *soak {

@@ -12,6 +12,7 @@ import (
 
 // The server dies under a running archiver and comes back.
 func TestServerCrash(t *testing.T) {
+	t.Parallel()
 	s, err := mariadb.StartNova(t.TempDir()+"/m", "innodb_flush_log_at_trx_commit=1")
 	must(t, err)
 	defer s.Stop()
@@ -39,6 +40,7 @@ func TestServerCrash(t *testing.T) {
 
 // The binary log as statements, and a table without transactions, are refused.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	must(t, w.Exec("SET GLOBAL binlog_format='STATEMENT'"))
 	p := w.plan(t, cell1)
@@ -70,6 +72,7 @@ func TestRefusals(t *testing.T) {
 // A deadlock in the API database after the tree was archived is made good in
 // the same step.
 func TestAPIDeadlock(t *testing.T) {
+	t.Parallel()
 	w := fresh(t).small(t)
 	before := w.books(t, "cell1")
 	// without transactions, so that it remembers what was rolled back

@@ -81,6 +81,7 @@ func until(t *testing.T, g stackmend.Guard, begun bool, want stackmend.Decision,
 }
 
 func TestReplicaLag(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	k := newLink(t, strings.TrimPrefix(w.DSN("x")[strings.Index(w.DSN("x"), "(")+1:strings.Index(w.DSN("x"), ")")], "tcp"))
 	r, err := w.StartReplica(t.TempDir(), k.Addr().(*net.TCPAddr).Port)
@@ -126,6 +127,7 @@ func TestReplicaLag(t *testing.T) {
 }
 
 func TestLoadGuard(t *testing.T) {
+	t.Parallel()
 	w := fresh(t)
 	until(t, Load(w.dbs.API, LoadLimits{ThreadsSoft: 100, HistorySoft: 1 << 40}), false, stackmend.Permit, "history list length")
 	until(t, Load(w.dbs.API, LoadLimits{ThreadsSoft: 1}), false, stackmend.Wait, "Threads_running")
