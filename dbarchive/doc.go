@@ -16,7 +16,7 @@
 // database of the server ([Destination]), and deleted by a statement that joins each row with its
 // copy and compares every column, text as bytes. As many rows must go as were
 // copied, or everything is rolled back. Rows of the API database are saved in the
-// same transaction and deleted after it; a run that is killed between the two
+// same transaction (UNCOMPRESS(body) shows them as JSON) and deleted after it; a run that is killed between the two
 // databases leaves a note of that, which the next run completes.
 //
 // To another server or to files (zstd, JSON lines, a [Manifest], mode 0600) no
@@ -87,6 +87,10 @@
 // https://opendev.org/openstack/nova/src/tag/26.2.2/nova/db/main/api.py (instance_destroy,
 // archive_deleted_rows).
 //
-// Files and archive servers are not purged from here: [PlanPurge] is of nova's
-// shadow tables and of other databases of the server.
+// [PlanPurge] is of nova's shadow tables and of other databases of the server. A
+// file of rows is never rewritten, for its digest is what a restore relies on, and
+// holds trees of many ages: how long files are kept is decided by whoever keeps
+// them, whole files at a time (the manifest names the instances); a restore
+// from one that is gone says so and changes nothing. An archive server is purged on
+// that server, where its rows are plain tables with all their indexes.
 package dbarchive

@@ -103,13 +103,13 @@ func (w *world) scatterOne(q *strings.Builder, r *rand.Rand, i int) {
 func TestRandomPopulations(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)
-	rounds := 12
+	rounds := 30
 	if *soak {
 		rounds = 1000
 	}
 	for range rounds {
 		w := fresh(t)
-		w.scatter(t, r, "nova", "cell1", 30)
+		w.scatter(t, r, "nova", "cell1", 1+r.IntN(24))
 		before := w.books(t, "cell1")
 		p := w.plan(t, Selection{Cells: []string{"cell1"}})
 		if len(p.Refusals) > 0 {
