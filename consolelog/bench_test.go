@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/consolelog"
@@ -69,120 +65,14 @@ func benchLog(b *testing.B, path string, bytes int64) (lines int) {
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	random := rand.New(rand.NewPCG(1, 2))
-	for ; int64(lines)*lineBytes < bytes; lines++ {
-		fmt.Fprintf(w, "%010d [%12.6f] kernel: oom at %016x pid %d\n", lines, float64(lines)/997, random.Uint64(), random.IntN(90)+10)
+	for written := int64(0); written < bytes; lines++ {
+		n, _ := fmt.Fprintf(w, "%010d [%12.6f] kernel: oom at %016x pid %d\n", lines, float64(lines)/997, random.Uint64(), random.IntN(90)+10)
+		written += int64(n)
 	}
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
 	}
 	return lines
-}
-
-// BenchmarkBound bounds a log that a program is writing to, and counts which
-// of the lines written meanwhile are lost.
-func BenchmarkBound(b *testing.B) {
-	lab.Need(b, "logrotate")
-	for name, bound := range map[string]func(b *testing.B, root, log string){"stackmend": boundOurs, "logrotate-copytruncate": boundLogrotate} {
-		b.Run(name, func(b *testing.B) {
-			root := b.TempDir()
-			log := filepath.Join(instances(b, root, "a"), "console.log")
-			for range b.N {
-				b.StopTimer()
-				if err := os.RemoveAll(filepath.Dir(log)); err != nil {
-					b.Fatal(err)
-				}
-				instances(b, root, "a")
-				benchLog(b, log, benchBytes(b))
-				run(b, "sync", log)
-				w := startWriter(b, log)
-				before := free(b, root)
-				b.StartTimer()
-				bound(b, root, log)
-				b.StopTimer()
-				b.ReportMetric(float64(before-free(b, root))/(1<<20), "MiB-of-disk-more")
-				time.Sleep(200 * time.Millisecond)
-				w.Stop()
-				b.ReportMetric(float64(lost(b, filepath.Dir(log))), "lines-lost")
-			}
-		})
-	}
-}
-
-func free(b *testing.B, dir string) int64 {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		b.Fatal(err)
-	}
-	return int64(st.Bavail) * int64(st.Bsize)
-}
-
-// startWriter appends lines that say NEW and count from 0.
-func startWriter(b *testing.B, log string) *lab.Process {
-	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	cmd := exec.Command("awk", `BEGIN { for (i = 0; ; i++) { print "NEW " i; if (i % 500 == 499) { fflush(); for (k = 0; k < 200000; k++); } } }`)
-	cmd.Stdout = f
-	before := size(log)
-	p := lab.StartCmd(b, cmd)
-	p.Until(b, "writing", func() bool { return size(log) > before+10000 })
-	return p
-}
-
-// lost counts the gaps in the lines that say NEW, over all files of a folder.
-// A bounded log may begin with any of them.
-func lost(b *testing.B, folder string) (n int) {
-	b.Helper()
-	files, err := filepath.Glob(folder + "/console.log*")
-	if err != nil {
-		b.Fatal(err)
-	}
-	seen := map[int]bool{}
-	first, last := 1<<60, -1
-	for _, path := range files {
-		f, err := os.Open(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			text := strings.TrimLeft(lines.Text(), "\x00")
-			if k, ok := strings.CutPrefix(text, "NEW "); ok {
-				if i, err := strconv.Atoi(k); err == nil {
-					seen[i], first, last = true, min(first, i), max(last, i)
-				}
-			}
-		}
-		f.Close()
-	}
-	return last - first + 1 - len(seen)
-}
-
-func boundOurs(b *testing.B, root, log string) {
-	p := consolelog.Policy{Limit: 100 << 20, Keep: 1 << 20, Writers: []string{"awk", "mawk", "gawk"}}
-	plan, err := consolelog.Plan(observe(b, consolelog.Source{Instances: root}), p)
-	if err != nil {
-		b.Fatal(err)
-	}
-	a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Writers: p.Writers})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r, err := stackmend.Run(b.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply, Irreversible: true})
-	if err != nil || len(r.Outcomes) != 1 {
-		b.Fatalf("%v %v\n%s", err, plan.Kept, appliertest.Describe(r))
-	}
-}
-
-func boundLogrotate(b *testing.B, root, log string) {
-	conf := filepath.Join(b.TempDir(), "conf")
-	text := log + " {\n copytruncate\n rotate 1\n size 1M\n nocompress\n su root root\n}\n"
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	run(b, "logrotate", "-f", "-s", conf+".state", conf)
 }
 
 // BenchmarkArchive compresses a log, beside what logrotate's compress does.

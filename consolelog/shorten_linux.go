@@ -64,6 +64,7 @@ func (c *cutter) shorten(ctx context.Context) error {
 			return err
 		}
 		if e.held() <= c.limit {
+			c.applier.leave(c.step.Target, e)
 			return nil
 		}
 		if err := c.cut(ctx, e); err != nil {
@@ -87,11 +88,19 @@ func (c *cutter) settle(ctx context.Context) error {
 	return c.collapse(ctx)
 }
 
+// stretchBytes is how much becomes a hole between two looks at the writers:
+// that takes a fraction of a second, and a look goes through all open files of
+// the host.
+const stretchBytes = 1 << 30
+
 // cut removes what is before the end that is kept, stretch by stretch.
 func (c *cutter) cut(ctx context.Context, e extent) error {
-	end := (e.size - c.keep) / align * align
+	end, step := (e.size-c.keep)/align*align, int64(stretchBytes)
+	if c.archive {
+		step = c.site.Archive.Segment
+	}
 	for from := e.hole; from < end; {
-		to := min(end, (from+c.site.Archive.Segment)/align*align)
+		to := min(end, (from+step)/align*align)
 		if err := c.w.Gate(ctx); err != nil {
 			return err
 		}
@@ -120,11 +129,18 @@ func (c *cutter) stretch(ctx context.Context, from, to int64) error {
 	return c.remove(m)
 }
 
+// pieceBytes is how much becomes a hole in one call. The kernel lets nobody
+// write to the file meanwhile, and a guest whose console cannot be written
+// stands still: this much takes a few milliseconds.
+const pieceBytes = 16 << 20
+
 // punch makes a hole. The size stays.
 func (c *cutter) punch(from, to int64) error {
-	err := fallocate(c.f, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, to-from)
-	if err != nil {
-		return fmt.Errorf("consolelog: %s: making a hole: %w", c.step.Target, err)
+	for at := from; at < to; at += pieceBytes {
+		err := fallocate(c.f, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(pieceBytes, to-at))
+		if err != nil {
+			return fmt.Errorf("consolelog: %s: making a hole: %w", c.step.Target, err)
+		}
 	}
 	return nil
 }
