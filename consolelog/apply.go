@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/stackmend/stackmend"
 )
@@ -43,7 +44,12 @@ const defaultSegment = 256 << 20
 // repeated; what is archived is removed before anything else is archived. A
 // run that was killed at any point is continued from what the log and the
 // manifests say, with a journal or without.
-type Applier struct{ site Site }
+type Applier struct {
+	site Site
+
+	mu   sync.Mutex
+	left map[string]extent // how Do left each log, within its limit
+}
 
 // NewApplier returns an Applier for a site.
 func NewApplier(site Site) (*Applier, error) {
@@ -61,7 +67,7 @@ func NewApplier(site Site) (*Applier, error) {
 	}
 	a.Workers = cmp.Or(a.Workers, runtime.GOMAXPROCS(0))
 	a.Segment = cmp.Or(a.Segment, defaultSegment)
-	return &Applier{site}, nil
+	return &Applier{site: site, left: map[string]extent{}}, nil
 }
 
 // Guards implements [stackmend.Applier]. An archive that is nearly full
@@ -101,7 +107,8 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 }
 
 // Verify implements [stackmend.Applier]. A step is in effect if the log holds
-// no more than its limit and, if it was to be collapsed, begins with data.
+// no more than its limit, or did when Do was done with it and has only grown
+// since; and, if it was to be collapsed, begins with data.
 func (a *Applier) Verify(_ context.Context, s stackmend.Step) error {
 	b, err := a.parse(s)
 	if err != nil {
@@ -110,8 +117,31 @@ func (a *Applier) Verify(_ context.Context, s stackmend.Step) error {
 	return b.verify()
 }
 
+// extent is where the data of a log lie. What is written while one looks may
+// be missing from it.
+type extent struct{ hole, size int64 }
+
+func (e extent) held() int64 { return e.size - e.hole }
+
+// leave notes how Do leaves a log.
+func (a *Applier) leave(log string, e extent) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left[log] = e
+}
+
+// grew reports whether a log is as Do left it but for what was written since:
+// a guest may fill it up again before anybody looks.
+func (a *Applier) grew(log string, now extent) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was, ok := a.left[log]
+	return ok && now.hole == was.hole && now.size >= was.size
+}
+
 // bound is one step, held to the site.
 type bound struct {
+	applier      *Applier
 	site         Site
 	step         stackmend.Step
 	folder, name string // below Site.Instances
@@ -122,7 +152,7 @@ type bound struct {
 
 // parse refuses what no plan of this package would say.
 func (a *Applier) parse(s stackmend.Step) (bound, error) {
-	b := bound{site: a.site, step: s, method: s.Args[argMethod]}
+	b := bound{applier: a, site: a.site, step: s, method: s.Args[argMethod]}
 	if s.Verb != verbBound {
 		return b, refuse(s, "unknown verb")
 	}

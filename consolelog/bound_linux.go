@@ -149,7 +149,8 @@ func (b bound) verify() error {
 	if err != nil {
 		return err
 	}
-	if e.held() > b.limit || b.method == Collapse && e.hole > align {
+	full := e.held() > b.limit && !b.applier.grew(b.step.Target, e)
+	if full || b.method == Collapse && e.hole > align {
 		return fmt.Errorf("%w: it holds %d bytes, after a hole of %d", stackmend.ErrNotDone, e.held(), e.hole)
 	}
 	return b.noted(f)
@@ -166,12 +167,6 @@ func (b bound) noted(f *os.File) error {
 	}
 	return err
 }
-
-// extent is where the data of a log lie. What is written while one looks may
-// be missing from it.
-type extent struct{ hole, size int64 }
-
-func (e extent) held() int64 { return e.size - e.hole }
 
 func extentOf(f *os.File) (extent, error) {
 	info, err := f.Stat()
