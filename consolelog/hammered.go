@@ -2,51 +2,12 @@ package consolelog
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/stackmend/stackmend"
 )
-
-// A Broker is a node of RabbitMQ, through which every console goes on its way
-// from nova-compute to nova-api.
-type Broker struct {
-	Name       string
-	Memory     int64 // bytes in use
-	Watermark  int64 // bytes at which it blocks its publishers
-	Alarm      bool  // it blocks them now
-	Partitions int
-}
-
-// maxBrokers bounds the answer of the management API.
-const maxBrokers = 64 << 20
-
-// ReadBrokers reads the JSON of GET /api/nodes of RabbitMQ's management API.
-// https://www.rabbitmq.com/docs/http-api-reference
-func ReadBrokers(r io.Reader) ([]Broker, error) {
-	var nodes []struct {
-		Name       string   `json:"name"`
-		Running    *bool    `json:"running"`
-		MemUsed    int64    `json:"mem_used"`
-		MemLimit   int64    `json:"mem_limit"`
-		MemAlarm   bool     `json:"mem_alarm"`
-		Partitions []string `json:"partitions"`
-	}
-	if err := json.NewDecoder(io.LimitReader(r, maxBrokers)).Decode(&nodes); err != nil {
-		return nil, fmt.Errorf("consolelog: nodes of RabbitMQ: %w", err)
-	}
-	var out []Broker
-	for _, n := range nodes {
-		if n.Name == "" {
-			return nil, fmt.Errorf("consolelog: nodes of RabbitMQ: one has no name: not the answer to /api/nodes")
-		}
-		out = append(out, Broker{printable(n.Name), n.MemUsed, n.MemLimit, n.MemAlarm, len(n.Partitions)})
-	}
-	return out, nil
-}
 
 // asker is one user who asks for one instance's console.
 type asker struct {
@@ -73,7 +34,7 @@ func (p Policy) hammered(s *Snapshot) []stackmend.Finding {
 			Fix:     "bound the log, and ask the user to stop refreshing; every answer goes through RabbitMQ whole",
 			Evidence: []stackmend.Evidence{{Source: "nova-api's log", At: a.last,
 				Value: fmt.Sprintf("%d answers from %s to %s for %s, the longest of %d bytes", a.times, a.first.UTC().Format(time.RFC3339), a.last.UTC().Format(time.RFC3339), a.address, a.largest)}}}
-		f.Evidence = append(f.Evidence, brokerEvidence(s.Brokers)...)
+		f.Evidence = append(f.Evidence, brokerEvidence(s)...)
 		for _, l := range s.Logs {
 			if instanceID(l.Instance) == a.instance {
 				f.Confidence = stackmend.High
@@ -112,19 +73,5 @@ func askers(all []Request) []asked {
 	slices.SortFunc(out, func(a, b asked) int {
 		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.instance, b.instance), cmp.Compare(a.user, b.user), cmp.Compare(a.address, b.address))
 	})
-	return out
-}
-
-// brokerEvidence tells how the brokers bear it. One that is well below its
-// watermark speaks against.
-func brokerEvidence(brokers []Broker) []stackmend.Evidence {
-	var out []stackmend.Evidence
-	for _, b := range brokers {
-		out = append(out, stackmend.Evidence{
-			Source:  "RabbitMQ " + b.Name,
-			Value:   fmt.Sprintf("memory %d of %d bytes, alarm %v, partitions %d", b.Memory, b.Watermark, b.Alarm, b.Partitions),
-			Against: !b.Alarm && b.Watermark > 0 && b.Memory < b.Watermark/2,
-		})
-	}
 	return out
 }

@@ -25,7 +25,7 @@ type Source struct {
 	QemuConf     string // "/etc/libvirt/qemu.conf", where no libvirt daemon runs
 
 	Domains []string         // folders with libvirt's domain XML, such as /run/libvirt/qemu
-	Owners  map[string]Owner // by instance, as the API tells
+	Owners  map[string]Owner // by instance, as the API tells; see ReadOwners
 
 	Sample  int       // how many logs to sample: those that grow fastest, else the largest
 	Before  *Snapshot // an earlier look at the same host
@@ -33,6 +33,7 @@ type Source struct {
 
 	Requests []Request // see ReadRequests
 	Brokers  []Broker  // see ReadBrokers
+	Queues   []Queue   // see ReadQueues
 
 	quick bool // in folders that Before has seen, look at the same logs alone
 }
@@ -57,7 +58,7 @@ func Observe(ctx context.Context, src Source) (*Snapshot, error) {
 		return nil, fmt.Errorf("consolelog: %w", err)
 	}
 	src.defaults()
-	s := &Snapshot{Root: root, At: time.Now(), Requests: src.Requests, Brokers: src.Brokers}
+	s := &Snapshot{Root: root, At: time.Now(), Requests: src.Requests, Brokers: src.Brokers, Queues: src.Queues}
 	if err := s.readLogs(ctx, src); err != nil {
 		return nil, err
 	}

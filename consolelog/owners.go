@@ -1,7 +1,9 @@
 package consolelog
 
 import (
+	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,6 +54,44 @@ func ParseDomain(r io.Reader) (instance string, o Owner, err error) {
 		n := x.Instance
 		return x.UUID, Owner{Name: printable(n.Name), Domain: printable(x.Name),
 			Project: n.Owner.Project.UUID, User: n.Owner.User.UUID}, nil
+	}
+}
+
+// maxServers bounds the list of a cloud's servers.
+const maxServers = 1 << 30
+
+// ReadOwners reads whose instances there are, for Source.Owners, from the
+// answer to GET /servers/detail?all_tenants=1, or several pages of it one after
+// the other. https://docs.openstack.org/api-ref/compute/#list-servers-detailed
+func ReadOwners(r io.Reader) (map[string]Owner, error) {
+	out := map[string]Owner{}
+	d := json.NewDecoder(io.LimitReader(r, maxServers))
+	for pages := 0; ; pages++ {
+		var page struct {
+			Servers *[]struct {
+				ID      string `json:"id"`
+				Name    string `json:"name"`
+				Domain  string `json:"OS-EXT-SRV-ATTR:instance_name"`
+				Project string `json:"tenant_id"`
+				User    string `json:"user_id"`
+			} `json:"servers"`
+		}
+		err := d.Decode(&page)
+		if errors.Is(err, io.EOF) && pages > 0 {
+			return out, nil
+		}
+		if err == nil && page.Servers == nil {
+			err = errors.New("no list of servers")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("consolelog: servers: %w", err)
+		}
+		for _, s := range *page.Servers {
+			if s.ID == "" {
+				return nil, errors.New("consolelog: servers: one has no id")
+			}
+			out[s.ID] = Owner{Name: printable(s.Name), Domain: printable(s.Domain), Project: printable(s.Project), User: printable(s.User)}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package consolelog_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -89,6 +90,54 @@ func TestReadBrokers(t *testing.T) {
 	}
 }
 
+// TestRealBrokers: the answers of a real RabbitMQ.
+func TestRealBrokers(t *testing.T) {
+	nodes, err := os.Open("testdata/rabbitmq/nodes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nodes.Close()
+	got, err := consolelog.ReadBrokers(nodes)
+	if diff := cmp.Diff([]consolelog.Broker{{Name: "rb@localhost", Memory: 164057088, Watermark: 10110410752}}, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	queues, err := os.Open("testdata/rabbitmq/queues.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer queues.Close()
+	all, err := consolelog.ReadQueues(queues)
+	if diff := cmp.Diff([]consolelog.Queue{{Name: "conductor"}, {Name: "reply_5d3c", Messages: 4, Bytes: 22132448}}, all); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	for _, text := range []string{"", "{}", `{"error":"not_authorised"}`, `[{}]`, `[{"name":"a","message_bytes":-1}]`} {
+		if q, err := consolelog.ReadQueues(strings.NewReader(text)); err == nil {
+			t.Errorf("%q: %+v and no error", text, q)
+		}
+	}
+}
+
+// TestReadOwners: the answers of a real nova, page after page.
+func TestReadOwners(t *testing.T) {
+	f, err := os.Open("testdata/novaapi/servers-detail.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	more := `{"servers":[{"id":"x","name":"last\u001b[31m"}]}`
+	got, err := consolelog.ReadOwners(io.MultiReader(f, strings.NewReader(more)))
+	want := consolelog.Owner{Name: "s8-alice", Domain: "instance-00000008"}
+	one := got["fdaa0597-a28e-44dc-b711-b56f026cf7f7"]
+	if err != nil || one.Name != want.Name || one.Domain != want.Domain || len(one.Project) != 32 || len(one.User) != 32 || got["x"].Name != "last" {
+		t.Errorf("%v, %+v of %d", err, one, len(got))
+	}
+	for _, text := range []string{"", "{}", "[]", `{"servers":null}`, `{"servers":[{}]}`, `{"servers":[]}{"servers":`, `{"forbidden":{"code":403}}`} {
+		if o, err := consolelog.ReadOwners(strings.NewReader(text)); err == nil {
+			t.Errorf("%q: %+v and no error", text, o)
+		}
+	}
+}
+
 func FuzzParsers(f *testing.F) {
 	f.Add([]byte("max_size = 0\nstdio_handler = \"file\"\n"))
 	f.Add([]byte(`[{"name":"rabbit@c1","mem_used":1}]`))
@@ -107,6 +156,8 @@ func FuzzParsers(f *testing.F) {
 		}
 		_, _, _ = consolelog.ParseDomain(bytes.NewReader(b))
 		_, _ = consolelog.ReadBrokers(bytes.NewReader(b))
+		_, _ = consolelog.ReadQueues(bytes.NewReader(b))
+		_, _ = consolelog.ReadOwners(bytes.NewReader(b))
 		all, _ := consolelog.ReadRequests(t.Context(), bytes.NewReader(b), "fuzz", time.Time{})
 		for _, q := range all {
 			if q.Bytes < 0 || strings.ContainsAny(q.User+q.Project+q.Address, "\x1b\n") {

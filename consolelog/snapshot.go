@@ -19,6 +19,7 @@ type Snapshot struct {
 	Qemu        []QemuConf
 	Requests    []Request // for consoles, from nova-api's log
 	Brokers     []Broker  // RabbitMQ's nodes
+	Queues      []Queue   // and queues
 	Unseen      []string  // what could not be read, and why
 }
 

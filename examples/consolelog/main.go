@@ -26,5 +26,7 @@ func run(ctx context.Context, args []string, std cli.Streams) int {
 	if len(args) > 0 && args[0] == "tail" {
 		return tail(args[1:], std)
 	}
-	return newSettings().watch(ctx, args, std)
+	s := newSettings()
+	s.getenv = std.Getenv
+	return s.watch(ctx, args, std)
 }

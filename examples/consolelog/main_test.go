@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +109,49 @@ func TestWatch(t *testing.T) {
 		if status, _, _ := tool(t, dir, "-watch=1s", flag); status != 64 {
 			t.Errorf("-watch with %s: status %d", flag, status)
 		}
+	}
+}
+
+// TestWhoAndWhere: nova-api's log, the list of servers and RabbitMQ's answers,
+// all of them recorded from the real services, tell who refreshes a console.
+func TestWhoAndWhere(t *testing.T) {
+	const data = "../../consolelog/testdata/"
+	dir, _ := host(t)
+	id := "5a2c2f0e-6a0b-4bb4-9d3c-0b1e7f1f3c11"
+	if err := os.Rename(dir+"/i/a", dir+"/i/"+id); err != nil {
+		t.Fatal(err)
+	}
+	servers := filepath.Join(dir, "servers.json")
+	if err := os.WriteFile(servers, []byte(`{"servers": [{"id": "`+id+`", "name": "spewer", "tenant_id": "0f1e", "user_id": "7b0b"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for _, name := range []string{"nodes", "queues"} {
+		mux.HandleFunc("GET /api/"+name, func(w http.ResponseWriter, r *http.Request) {
+			if user, password, _ := r.BasicAuth(); user != "monitor" || password != dir { // as tool's Getenv says
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			http.ServeFile(w, r, data+"rabbitmq/"+name+".json")
+		})
+	}
+	api := httptest.NewServer(mux)
+	defer api.Close()
+	args := []string{"-nova-api-log", data + "novaapi/nova-api.log", "-since", "9999d", "-servers", servers}
+	with := func(user string) []string {
+		return append(args, "-rabbitmq", strings.Replace(api.URL, "://", "://"+user+"@", 1))
+	}
+	status, out, errs := tool(t, dir, with("monitor")...)
+	for _, want := range []string{"console-hammered", "14 times", `name "spewer"`, "rb@localhost", "21.1 MiB wait in 2 queues, the most in reply_5d3c"} {
+		if status != 2 || !strings.Contains(out, want) {
+			t.Errorf("status %d, no %q\n%s%s", status, want, out, errs)
+		}
+	}
+	if status, out, errs := tool(t, dir, with("somebody")...); status != 3 || !strings.Contains(errs, "401") {
+		t.Errorf("not permitted: status %d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := tool(t, dir, append(args, "-rabbitmq", data+"rabbitmq/nodes.json")...); status != 2 || !strings.Contains(out, "rb@localhost") {
+		t.Errorf("from a file: status %d\n%s%s", status, out, errs)
 	}
 }
 

@@ -17,17 +17,18 @@ import (
 
 // settings are the flags, and what was seen last.
 type settings struct {
-	instances, archive, textfile, broker string
-	limit, keep, growth, archiveRate     cli.Size
-	writers, domains, apiLogs            cli.List
-	since                                cli.Age
-	free                                 float64
-	horizon                              cli.Age
-	between, every                       time.Duration
-	top                                  int
-	discard                              bool
+	instances, archive, textfile, broker, servers string
+	limit, keep, growth, archiveRate              cli.Size
+	writers, domains, apiLogs                     cli.List
+	since                                         cli.Age
+	free                                          float64
+	horizon                                       cli.Age
+	between, every                                time.Duration
+	top                                           int
+	discard                                       bool
 
-	seen *consolelog.Snapshot
+	getenv func(string) string
+	seen   *consolelog.Snapshot
 }
 
 func newSettings() *settings {
@@ -51,7 +52,8 @@ func (s *settings) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.textfile, "textfile", "", "write the sizes to `FILE` for Prometheus's node_exporter")
 	fs.Var(&s.apiLogs, "nova-api-log", "look in `FILE` for who asks for consoles; may be repeated")
 	fs.Var(&s.since, "since", "how old lines of -nova-api-log may be")
-	fs.StringVar(&s.broker, "rabbitmq", "", "a `FILE` with the JSON of GET /api/nodes of RabbitMQ's management API")
+	fs.StringVar(&s.broker, "rabbitmq", "", "RabbitMQ's management API, such as `URL` http://monitor@127.0.0.1:15672 with the password in RABBITMQ_PASSWORD; or a file with the JSON of its /api/nodes")
+	fs.StringVar(&s.servers, "servers", "", "a `FILE` with the JSON of nova's GET /servers/detail?all_tenants=1, for names and projects")
 	fs.Var(&s.domains, "domains", "a `DIR` with libvirt's domain XML, for names and projects; may be repeated")
 }
 
@@ -67,8 +69,11 @@ func (s *settings) source(ctx context.Context) (consolelog.Source, error) {
 	}
 	var err error
 	src.Requests, err = s.requests(ctx)
+	if err == nil && s.servers != "" {
+		err = read(s.servers, func(r io.Reader) (err error) { src.Owners, err = consolelog.ReadOwners(r); return err })
+	}
 	if err == nil && s.broker != "" {
-		err = read(s.broker, func(r io.Reader) (err error) { src.Brokers, err = consolelog.ReadBrokers(r); return err })
+		err = s.rabbitmq(ctx, &src)
 	}
 	return src, err
 }
