@@ -68,7 +68,7 @@ func newWorld(t testing.TB, dir string, appends bool) appliertest.World {
 		}
 	}
 	log := filepath.Join(instances(t, filepath.Join(dir, "instances"), "a"), "console.log")
-	writeLines(t, log, 0, 10000)
+	writeLines(t, log, 0, 5500)
 	holder(t, log, appends)
 	p := worldPolicy
 	p.Archive = filepath.Join(dir, "archive")

@@ -26,9 +26,9 @@ type chunk struct {
 func compress(ctx context.Context, w io.Writer, r *io.SectionReader, workers int, pace func(context.Context, int64) error, proceed func(read int64) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	order, jobs := make(chan *chunk, workers), make(chan *chunk, workers)
-	free := make(chan *chunk, 2*workers+2)
+	free := make(chan *chunk, min(int64(2*workers+2), (r.Size()+chunkBytes-1)/chunkBytes))
 	for range cap(free) {
-		free <- &chunk{plain: make([]byte, chunkBytes)}
+		free <- &chunk{plain: make([]byte, min(chunkBytes, r.Size()))}
 	}
 	for range workers {
 		g.Go(func() error { return pack(jobs) })

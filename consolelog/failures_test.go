@@ -28,9 +28,9 @@ func planOf(s stackmend.Step) *stackmend.Plan {
 // TestDiskFull: an archive that does not fit leaves the log as it is, and
 // nothing of itself.
 func TestDiskFull(t *testing.T) {
-	root, archive := t.TempDir(), mounted(t, "tmpfs", "4M")
+	root, archive := t.TempDir(), mounted(t, "tmpfs", "2M")
 	log := filepath.Join(instances(t, root, "a"), "console.log")
-	random := make([]byte, 16<<20) // does not compress
+	random := make([]byte, 6<<20) // does not compress
 	copyRandom(t, random)
 	if err := os.WriteFile(log, random, 0o644); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestDiskFull(t *testing.T) {
 	p := small
 	p.Archive = archive
 	s := stepOf(t, root, p)
-	for name, segment := range map[string]int64{"does not begin": 8 << 20, "stops on the way": 1 << 20} {
+	for name, segment := range map[string]int64{"does not begin": 4 << 20, "stops on the way": 512 << 10} {
 		a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Archive: consolelog.Archive{Dir: archive, Segment: segment}})
 		if err != nil {
 			t.Fatal(err)
@@ -76,11 +76,11 @@ func copyRandom(t *testing.T, b []byte) {
 // TestTruncatedWhileArchived: somebody truncates the log in the middle of its
 // archive, and it is written anew. Nothing of the new text is removed.
 func TestTruncatedWhileArchived(t *testing.T) {
-	for name, regrow := range map[string]int{"shorter": 1000, "as long as before": 100000} {
+	for name, regrow := range map[string]int{"shorter": 1000, "as long as before": 75000} {
 		t.Run(name, func(t *testing.T) {
 			root, archive := t.TempDir(), t.TempDir()
 			log := filepath.Join(instances(t, root, "a"), "console.log")
-			writeLines(t, log, 0, 100000)
+			writeLines(t, log, 0, 75000) // more than is compressed at a time
 			p := small
 			p.Archive = archive
 			s := stepOf(t, root, p)

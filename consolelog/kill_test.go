@@ -55,7 +55,7 @@ func killed(t *testing.T, appends bool) {
 		events, moments = 0, 5
 	}
 	for n := 1; n <= events+moments; n++ {
-		w.write(t, 15000+random.IntN(15000))
+		w.write(t, 6000+random.IntN(4000))
 		if n <= events {
 			runKilled(t, dir, fmt.Sprintf("event=%d", n), 0)
 		} else {
@@ -157,7 +157,7 @@ func killedChild(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Writers: p.Writers, Archive: consolelog.Archive{Dir: archive, Segment: 512 << 10}})
+	a, err := consolelog.NewApplier(consolelog.Site{Instances: root, Writers: p.Writers, Archive: consolelog.Archive{Dir: archive, Segment: 128 << 10}})
 	if err != nil {
 		t.Fatal(err)
 	}

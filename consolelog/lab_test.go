@@ -177,8 +177,9 @@ func writeLines(t testing.TB, path string, first, n int) {
 	}
 }
 
-// small is a policy for logs of a test.
-var small = consolelog.Policy{Limit: 256 << 10, Keep: 100 << 10}
+// small is a policy for logs of a test, the smallest there is: real guests
+// take their time to fill a log.
+var small = consolelog.Policy{Limit: 228 << 10, Keep: 100 << 10}
 
 func observe(t testing.TB, src consolelog.Source) *consolelog.Snapshot {
 	t.Helper()
@@ -189,7 +190,8 @@ func observe(t testing.TB, src consolelog.Source) *consolelog.Snapshot {
 	return s
 }
 
-// pause is the time between two looks of somebody who looks often.
-func pause() <-chan time.Time { return time.After(3 * time.Millisecond) }
+// pause is the time between two looks of somebody who looks often, and leaves
+// something of two cores to the guests that write.
+func pause() <-chan time.Time { return time.After(10 * time.Millisecond) }
 
 func now() time.Time { return time.Now() }

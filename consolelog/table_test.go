@@ -46,7 +46,7 @@ func table(t *testing.T, kind string) {
 	for _, c := range forms {
 		log := filepath.Join(instances(t, root, c.name), "console.log")
 		guest := spew(t, "spew.img", c.arg, log)
-		grown(t, guest, log, 300<<10)
+		grown(t, guest, log, small.Limit+1)
 		want[log] = methods[kind][1]
 		if c.appends {
 			want[log] = methods[kind][0]

@@ -1,10 +1,12 @@
 package consolelog_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -41,6 +43,31 @@ func TestTailOfHoles(t *testing.T) {
 	first, last, gap := numbers(append([]byte("\n"), b...))
 	if err != nil || gap != nil || first != 0 || last != 99 {
 		t.Errorf("lines %d to %d, %v, %v", first, last, err, gap)
+	}
+}
+
+// TestTailOfOneLine: a line without an end takes no more memory than what is
+// asked for.
+func TestTailOfOneLine(t *testing.T) {
+	path := logs(t, map[string]string{"console.log": ""})
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 256 {
+		if _, err := f.Write(bytes.Repeat([]byte{'x'}, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tail := range []consolelog.Tail{{Path: path}, {Path: path, Lines: 10}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		b, err := tail.Read()
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; err != nil || len(b) > 1<<20 || used > 8<<20 {
+			t.Errorf("%d bytes of %d lines, with %d bytes of memory, %v", len(b), tail.Lines, used, err)
+		}
 	}
 }
 
