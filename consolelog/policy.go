@@ -37,13 +37,16 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
+// Validate says what is wrong with a policy, as [Check] and [Plan] would.
+func (p Policy) Validate() error { return p.withDefaults().valid() }
+
 // valid says what is wrong with a policy that has its defaults.
 func (p Policy) valid() error {
 	switch {
 	case p.Keep < NovaReads:
-		return fmt.Errorf("consolelog: keep %d: nova reads the last %d bytes", p.Keep, NovaReads)
+		return fmt.Errorf("consolelog: keep %s: nova reads the last %s", size(p.Keep), size(NovaReads))
 	case p.Limit < p.Keep+2*align:
-		return fmt.Errorf("consolelog: limit %d: it must be %d more than the %d bytes that are kept", p.Limit, 2*align, p.Keep)
+		return fmt.Errorf("consolelog: limit %s: it must be at least %s, %s more than the %s that are kept", size(p.Limit), size(p.Keep+2*align), size(2*align), size(p.Keep))
 	case p.Growth < 0 || p.Free < 0 || p.Free > 100 || p.Horizon < 0 || p.Answers < 0 || p.Valid < 0:
 		return fmt.Errorf("consolelog: a policy has a number out of range: %+v", p)
 	}

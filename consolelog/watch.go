@@ -43,7 +43,7 @@ func (w Watch) Run(ctx context.Context) error {
 	case w.Options.PlanID != "":
 		return errors.New("consolelog: a watch makes new plans, none of which can have the ID asked for")
 	}
-	if err := w.Policy.withDefaults().valid(); err != nil {
+	if err := w.Policy.Validate(); err != nil {
 		return err
 	}
 	if j := w.Options.Journal; j != nil && j.Plan() != nil {

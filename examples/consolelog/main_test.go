@@ -59,6 +59,22 @@ func TestDryByDefault(t *testing.T) {
 	}
 }
 
+func TestWrongUsage(t *testing.T) {
+	dir, _ := host(t)
+	for _, args := range [][]string{
+		{"-limit=128KiB"}, {"-keep=1KiB"}, {"-top=-1"}, {"-free=101"}, {"-limit=lots"}, {"-watch=soon"}, {"more"},
+	} {
+		if status, out, errs := tool(t, dir, args...); status != 64 || errs == "" {
+			t.Errorf("%v: status %d, want 64\n%s%s", args, status, out, errs)
+		}
+	}
+	for _, args := range [][]string{{"-instances=" + dir + "/none"}, {"-archive=" + dir + "/none"}, {"-nova-api-log=" + dir + "/none"}} {
+		if status, out, errs := tool(t, dir, args...); status != 3 || !strings.Contains(errs, "no such file") {
+			t.Errorf("%v: status %d, want 3\n%s%s", args, status, out, errs)
+		}
+	}
+}
+
 func TestNothingIsRemovedForGoodUnlessSaid(t *testing.T) {
 	dir, log := host(t)
 	if status, out, errs := tool(t, dir, "-apply"); status != 4 || size(t, log) != 2000000 {
@@ -168,6 +184,8 @@ func TestTail(t *testing.T) {
 		{[]string{"tail"}, "", 64},
 		{[]string{"tail", log, "more"}, "", 64},
 		{[]string{"tail", log, "-lines", "x"}, "", 64},
+		{[]string{"tail", log, "-lines", "-1"}, "", 64},
+		{[]string{"tail", log, "-bytes", "-1"}, "", 64},
 	} {
 		var o, e bytes.Buffer
 		if code := run(t.Context(), c.args, cli.Streams{Out: &o, Err: &e}); code != c.code || o.String() != c.want {

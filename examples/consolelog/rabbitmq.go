@@ -25,7 +25,10 @@ func (s *settings) rabbitmq(ctx context.Context, src *consolelog.Source) error {
 	if err != nil {
 		return errors.New("-rabbitmq is not a URL") // it may hold a password: it is not repeated
 	}
-	return errors.Join(s.ask(ctx, base, "/api/nodes", nodes), s.ask(ctx, base, "/api/queues", queues))
+	if err := s.ask(ctx, base, "/api/nodes", nodes); err != nil {
+		return err
+	}
+	return s.ask(ctx, base, "/api/queues", queues)
 }
 
 // askTimeout is for one answer of the management API, whose brokers may be in

@@ -62,6 +62,17 @@ func (s *settings) policy() consolelog.Policy {
 		Horizon: time.Duration(s.horizon), Writers: s.writers, Archive: s.archive}
 }
 
+// valid refuses what makes no sense, before anything is looked at.
+func (s *settings) valid() error {
+	if s.top < 0 {
+		return cli.Usage("-top %d: not a number of logs", s.top)
+	}
+	if err := s.policy().Validate(); err != nil {
+		return cli.Usage("%v", err)
+	}
+	return nil
+}
+
 func (s *settings) source(ctx context.Context) (consolelog.Source, error) {
 	src := consolelog.Source{Instances: s.instances, Domains: s.domains, Sample: s.top, Archive: s.archive, Before: s.seen}
 	if s.every > 0 {
@@ -101,6 +112,9 @@ func read(path string, f func(io.Reader) error) error {
 
 // observe looks, twice if there is no earlier look.
 func (s *settings) observe(ctx context.Context) error {
+	if err := s.valid(); err != nil {
+		return err
+	}
 	src, err := s.source(ctx)
 	if err != nil {
 		return err
@@ -123,6 +137,9 @@ func (s *settings) observe(ctx context.Context) error {
 }
 
 func (s *settings) check(context.Context) (stackmend.Result, error) {
+	if err := s.valid(); err != nil { // of a snapshot that was replayed
+		return stackmend.Result{}, err
+	}
 	return consolelog.Check(s.seen, s.policy())
 }
 

@@ -30,7 +30,7 @@ func tail(args []string, std cli.Streams) int {
 	} else if fs.NArg() > 0 {
 		path = ""
 	}
-	if err != nil || path == "" {
+	if err != nil || path == "" || *lines < 0 {
 		fs.Usage()
 		return 64
 	}
