@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -144,5 +145,33 @@ func TestHalfARecordingIsNone(t *testing.T) {
 	must(t, r.Close())
 	if _, err := ceph.Ask(within(t, patience), ceph.Recorded{FS: root.FS()}, statusCommand); !errors.Is(err, stackmend.ErrUncertain) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// fickle answers once, and refuses from then on.
+type fickle struct{ answered bool }
+
+func (f *fickle) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, error) {
+	if f.answered {
+		return nil, ceph.Failed(c, 13, "access denied")
+	}
+	f.answered = true
+	return answers(`{"a":1}`).Command(ctx, c)
+}
+
+// TestRecordedTwice: of two looks the last is replayed, also where it failed.
+func TestRecordedTwice(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	must(t, err)
+	defer root.Close()
+	rec, err := ceph.NewRecorder(&fickle{}, root, time.Unix(0, 0))
+	must(t, err)
+	for _, want := range []error{nil, fs.ErrPermission} {
+		if _, err := ceph.Ask(within(t, patience), rec, statusCommand); !errors.Is(err, want) {
+			t.Errorf("asked: %v, want %v", err, want)
+		}
+		if _, err := ceph.Ask(within(t, patience), ceph.Recorded{FS: root.FS()}, statusCommand); !errors.Is(err, want) {
+			t.Errorf("replayed: %v, want %v", err, want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -77,6 +78,10 @@ func (r *Recorder) failed(c Command, err error) error {
 	if jerr != nil {
 		return jerr
 	}
+	// An answer to the same command that was recorded before is not the last word.
+	if rerr := r.root.Remove(c.file() + c.ext()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		return rerr
+	}
 	return writeFile(r.root, c.file()+".error", b)
 }
 
@@ -109,7 +114,7 @@ func (t *taped) Read(p []byte) (int, error) {
 // discard replaces the body of a command that failed by its error.
 func (t *taped) discard(err error) error {
 	t.scrub.drop()
-	return errors.Join(t.to.root.Remove(t.asked.file()+t.asked.ext()), t.to.failed(t.asked, err))
+	return t.to.failed(t.asked, err)
 }
 
 // Close ends the answer. One that was not read to its end is recorded as lost:
