@@ -29,14 +29,22 @@ type Cluster struct{ Nodes []*mariadb.Server }
 const patience = 3 * time.Minute
 
 // Start starts a cluster in dir, which is filled with nova's schema.
-func Start(dir string) (*Cluster, error) {
+func Start(dir string) (*Cluster, error) { return start(dir, mariadb.StartNovaNode) }
+
+// StartEmpty starts a cluster without any databases.
+func StartEmpty(dir string) (*Cluster, error) { return start(dir, mariadb.StartNode) }
+
+// A starter starts the first node.
+type starter func(mariadb.Node) (*mariadb.Server, error)
+
+func start(dir string, first starter) (*Cluster, error) {
 	port, err := freePorts()
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{}
 	for n := 1; n <= 3; n++ {
-		s, err := startNode(filepath.Join(dir, fmt.Sprintf("n%d", n)), n, port)
+		s, err := startNode(filepath.Join(dir, fmt.Sprintf("n%d", n)), n, port, first)
 		if s != nil {
 			c.Nodes = append(c.Nodes, s)
 		}
@@ -58,7 +66,7 @@ func (c *Cluster) Stop() (err error) {
 	return err
 }
 
-func startNode(dir string, n, port int) (*mariadb.Server, error) {
+func startNode(dir string, n, port int, first starter) (*mariadb.Server, error) {
 	addr := func(n int) string { return fmt.Sprintf("127.0.0.%d:%d", n, port+1) }
 	lines := []string{
 		"innodb_autoinc_lock_mode=2", "innodb_buffer_pool_size=128M", "wsrep_on=ON", "wsrep_provider=" + Provider,
@@ -71,7 +79,7 @@ func startNode(dir string, n, port int) (*mariadb.Server, error) {
 	node := mariadb.Node{Dir: dir, Addr: fmt.Sprintf("127.0.0.%d", n), Port: port, Lines: lines, User: account()}
 	if n == 1 {
 		node.Args = []string{"--wsrep-new-cluster"}
-		return mariadb.StartNovaNode(node)
+		return first(node)
 	}
 	node.Empty = true
 	return mariadb.StartNode(node)
