@@ -17,6 +17,11 @@ const (
 	CodeOverQuota = "over-quota"
 	// CodeIDNotFound: the volume was not found just after it was created.
 	CodeIDNotFound = "id-not-found"
+	// CodeDatabaseConflict: cinder-api failed, for another node of the
+	// database was quicker every time (certification, a deadlock).
+	CodeDatabaseConflict = "database-conflict"
+	// CodeAPIFailed: cinder-api answered with another failure of its own.
+	CodeAPIFailed = "cinder-api-failed"
 	// CodeTooSlow: nova gave up waiting for a volume in the making.
 	CodeTooSlow = "too-slow"
 	// CodeUndetermined: the logs at hand do not tell.
@@ -41,6 +46,29 @@ const (
 	CodeDurabilityTraded = "durability-traded"
 	// CodeTimeoutTooShort: HAProxy cuts what is still wanted.
 	CodeTimeoutTooShort = "timeout-too-short"
+	// CodeConsoleauth: nova-consoleauth runs on several hosts without a memcached they share.
+	CodeConsoleauth = "consoleauth-active-active"
+	// CodeUnchecked: HAProxy would not notice that a server is dead or stuck.
+	CodeUnchecked = "unchecked"
 	// CodeUnseen: something that would matter was not looked at.
 	CodeUnseen = "unseen"
+)
+
+// The codes of findings about what runs now.
+const (
+	// CodeServersDown: a proxy has servers that take no requests.
+	CodeServersDown = "servers-down"
+	// CodeConnectionsFull: HAProxy holds, or held, as many connections as it may.
+	CodeConnectionsFull = "connections-full"
+	// CodeNotSynced: a node of Galera is not a whole part of the cluster.
+	CodeNotSynced = "not-synced"
+	// CodeFlowControl: a node that applies late makes all writers wait.
+	CodeFlowControl = "flow-control"
+	// CodeCertification: transactions were aborted because another node was
+	// quicker.
+	CodeCertification = "certification-conflicts"
+	// CodeLiveDiffers: what is in effect is not what the file says.
+	CodeLiveDiffers = "live-differs"
+	// CodeProbeQuiet: the probe saw no late row, which proves nothing.
+	CodeProbeQuiet = "probe-quiet"
 )

@@ -21,6 +21,7 @@ func Check(s *Snapshot) stackmend.Result {
 		}
 	}
 	r.Findings = append(r.Findings, s.configurations(boots)...)
+	r.Findings = append(r.Findings, s.live()...)
 	for _, what := range s.Unseen {
 		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject, Message: what})
 	}
@@ -29,7 +30,7 @@ func Check(s *Snapshot) stackmend.Result {
 }
 
 func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.Status {
-	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera) > 0
+	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Running)+len(s.Nodes) > 0
 	if !looked && len(findings) == 0 {
 		return stackmend.Unknown
 	}
@@ -80,10 +81,22 @@ func (s *Snapshot) ended(b Boot) verdict {
 	case overQuota.MatchString(b.Failure), b.Cinder != nil && b.Cinder.Quota != "":
 		return verdict{code: CodeOverQuota, message: "cinder refused the volume by quota",
 			fix: "raise the project's quota, or delete volumes", byOrder: !overQuota.MatchString(b.Failure)}
+	case b.Cinder != nil && b.Cinder.Erred != "":
+		return erred(b.Cinder)
 	case b.HAProxy != nil:
 		return s.atHAProxy(b)
 	}
 	return s.notAtHAProxy(b)
+}
+
+// erred judges a request that cinder-api failed at.
+func erred(c *Create) verdict {
+	if deadlock.MatchString(c.Erred) {
+		return verdict{code: CodeDatabaseConflict, byOrder: true,
+			message: "cinder-api gave up at a deadlock (1213): between nodes of Galera that is a certification conflict, another node was quicker each time",
+			fix:     "let all services write to one node of Galera"}
+	}
+	return verdict{code: CodeAPIFailed, byOrder: true, message: "cinder-api failed: " + short(c.Erred), fix: "look at the traceback in its log"}
 }
 
 // atHAProxy judges a request that HAProxy logged.
@@ -171,7 +184,7 @@ func evidence(b Boot) []stackmend.Evidence {
 		if !c.Accepted.IsZero() {
 			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: "accepted " + c.Own, At: c.Accepted})
 		}
-		if said := c.Quota + c.Hung; said != "" {
+		if said := c.Quota + c.Hung + c.Erred; said != "" {
 			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: short(said)})
 		}
 	}

@@ -165,11 +165,15 @@ func (g GaleraConf) judge(several bool) []stackmend.Finding {
 			"mysql_wsrep_sync_wait = 1 in oslo.db's section (SET GLOBAL misses pooled sessions), or one writer; every read then waits for what is on its way"))
 	}
 	if v, ok := g.Variables["innodb_flush_log_at_trx_commit"]; ok && v != "1" {
-		all = append(all, warn(CodeDurabilityTraded, "galera.cnf of "+g.Host,
-			"innodb_flush_log_at_trx_commit = "+v+": a node that crashes may lose about a second of commits, all nodes at once lose them for good; rows arrive sooner on other nodes and still not at once",
-			"1, with one writer or wsrep_sync_wait for the reads"))
+		all = append(all, durability("galera.cnf of "+g.Host, v))
 	}
 	return all
+}
+
+func durability(subject, v string) stackmend.Finding {
+	return warn(CodeDurabilityTraded, subject,
+		"innodb_flush_log_at_trx_commit = "+v+": a node that crashes may lose about a second of commits, all nodes at once lose them for good; rows arrive sooner on other nodes and still not at once",
+		"1, with one writer or wsrep_sync_wait for the reads; a commit then waits for the disk")
 }
 
 // waitsForReads: bit 1 of wsrep_sync_wait.

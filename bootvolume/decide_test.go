@@ -20,8 +20,8 @@ func codes(r stackmend.Result) (all []string) {
 }
 
 func TestDecideIsPure(t *testing.T) {
-	allowed := []string{"fmt", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend"}
-	for _, file := range []string{"decide.go", "decide_conf.go"} {
+	allowed := []string{"errors", "fmt", "maps", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend"}
+	for _, file := range []string{"decide.go", "decide_conf.go", "decide_live.go", "probe.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)

@@ -2,11 +2,19 @@
 // nova, before or at HAProxy, in cinder-api, at the quota, in the database, or
 // because nova waited too short.
 //
-// Give the logs to [Logs.Read] or [Logs.ReadFiles] and the configurations to
-// [ReadHAProxy], [ReadNovaConf] and [ReadGaleraConf]; then [Check] says of each
-// instance where its request ended, and of the configurations what they cost.
-// [Follow] gives the instances themselves, for a table. The package changes
-// nothing and talks to nothing.
+// Give the logs to [Logs.Read] or [Logs.ReadFiles], the configurations to
+// [ReadHAProxy], [ReadNovaConf] and [ReadGaleraConf], and ask what runs with
+// [ReadRuntime] and [ReadNode]; then [Check] says of each instance where its
+// request ended, and of the rest what it costs. [Follow] gives the instances
+// themselves, for a table. [PlanProbe] and a [Prober] measure how late rows of
+// one Galera node are on the others.
+//
+// # Safety
+//
+// Check and what it reads change nothing. A probe writes into a table of its
+// own name, which it knows again by its comment and drops at the end; a table
+// of somebody else is never touched. It writes only while all nodes are
+// Synced. A probe that saw nothing late proves nothing, and is Unknown.
 //
 // # What can be relied on
 //
@@ -21,21 +29,23 @@
 //
 // Requests of releases without a global request ID (before Pike) are not
 // followed. Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
-// JSON and HAProxy's runtime socket are not read, clocks that differ between
-// hosts are not corrected, and of Galera only files are read, not what the
-// nodes have in effect. nova-consoleauth is not looked at. Nothing is planned
-// or applied.
+// JSON are not read, and clocks that differ between hosts are not corrected.
+// nova-consoleauth is not looked at. Configurations are not edited.
 //
 // # Privileges
 //
-// Reading the files.
+// Reading the files; HAProxy's runtime socket at level user; any account of
+// MariaDB for its variables and its status. A probe needs CREATE, DROP,
+// INSERT, DELETE and SELECT on the one database that it is given.
 //
 // # Compatibility
 //
 // The lines are as in nova 26.2.2 (nova/virt/block_device.py,
 // nova/compute/manager.py, nova/exception.py) and cinder 21.3.1
 // (cinder/api/openstack/wsgi.py, cinder/quota_utils.py), HAProxy's as in its
-// 2.6 configuration manual, chapter 8.2. The logs in testdata are of these. Not
+// 2.6 configuration manual, chapter 8.2, its runtime API as in its 2.6
+// management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
+// 26.4; tests talk to these. The logs in testdata are of these. Not
 // seen in a real log, but taken from the sources: nova giving up waiting, a
 // volume not found, a quota exceeded.
 //

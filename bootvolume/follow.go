@@ -27,7 +27,7 @@ type Boot struct {
 type Create struct {
 	Request, Own, Host string
 	Posted, Accepted   time.Time // zero: not seen
-	Quota, Hung        string    // its words
+	Quota, Hung, Erred string    // its words
 }
 
 // Follow puts the lines of one request together: the instance, its request at
@@ -114,7 +114,7 @@ func creates(events []Event) map[string][]Create {
 	var order []string
 	for _, e := range events {
 		switch e.Kind {
-		case Posted, Accepted, Quota, Hung:
+		case Posted, Accepted, Quota, Hung, Erred:
 		default:
 			continue
 		}
@@ -145,6 +145,8 @@ func (c *Create) add(e Event) {
 		c.Quota = e.Text
 	case Hung:
 		c.Hung = e.Text
+	case Erred:
+		c.Erred = e.Text
 	}
 }
 
@@ -153,6 +155,7 @@ func (c *Create) add(e Event) {
 var (
 	tooSlow      = regexp.MustCompile(`did not finish being created even after we waited (\d+) seconds or (\d+) attempts`)
 	notFound     = regexp.MustCompile(`Volume \S+ could not be found`)
+	deadlock     = regexp.MustCompile(`DBDeadlock|Deadlock found|\b1213\b`)
 	notConnected = regexp.MustCompile(`Unable to establish connection|ConnectFailure|Connection refused`)
 	overQuota    = regexp.MustCompile(`VolumeSizeExceedsAvailableQuota|VolumeLimitExceeded|exceeds allowed .*quota|Maximum number of volumes allowed`)
 )

@@ -1,9 +1,11 @@
 package bootvolume
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"io/fs"
+	"regexp"
 	"time"
 
 	"github.com/stackmend/stackmend/internal/logtail"
@@ -58,7 +60,7 @@ func (l *Logs) oslo(clock *logtail.Clock, text []byte, o Log) {
 	if !ok {
 		return // what follows a header: a traceback's lines without one
 	}
-	e, known, ok := parseOslo(string(rest))
+	e, known, ok := parseOslo(string(plain(rest)))
 	l.cover(o.Source, stamp.Time)
 	if !known || !ok || stamp.Time.Before(o.Since) {
 		return
@@ -88,6 +90,20 @@ func (l *Logs) haproxy(clock *logtail.Clock, text []byte, o Log) {
 	r.At, r.Host = stamp.Time, o.Host
 	l.Requests = append(l.Requests, r)
 }
+
+// plain takes the colours away that oslo.log writes where it takes its output
+// for a terminal, as some containers have it.
+func plain(text []byte) []byte {
+	if !bytes.Contains(text, escape) {
+		return text
+	}
+	return colours.ReplaceAll(text, nil)
+}
+
+var (
+	escape  = []byte{0x1b}
+	colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+)
 
 func (l *Logs) cover(s Source, t time.Time) {
 	if l.Spans == nil {

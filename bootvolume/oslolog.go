@@ -19,6 +19,7 @@ const (
 	Quota    Kind = "quota"    // cinder-api refused by quota
 	Accepted Kind = "accepted" // cinder-api answered 202
 	Hung     Kind = "hung"     // cinder-api could not write its answer
+	Erred    Kind = "erred"    // cinder-api answered 500
 )
 
 // An Event is a line of nova or cinder that matters here.
@@ -95,6 +96,8 @@ func kindOf(logger, text string) Kind {
 		return Quota
 	case logger == "cinder.api.openstack.wsgi" && posted.MatchString(text):
 		return Posted
+	case logger == "cinder.api.middleware.fault" && strings.HasPrefix(text, "Caught error:"):
+		return Erred
 	case logger == "cinder" && strings.Contains(text, "OSError: write error"):
 		return Hung
 	}

@@ -11,6 +11,9 @@ type Snapshot struct {
 	Proxies []Proxy // of haproxy.cfg, defaults inherited
 	Nova    []NovaConf
 	Galera  []GaleraConf
+	Running []Runtime  // what HAProxy says of itself
+	Nodes   []Node     // what the nodes of Galera have in effect
+	Rows    []Lateness // what a probe has measured
 	Unseen  []string
 }
 

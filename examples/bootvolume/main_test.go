@@ -13,8 +13,10 @@ import (
 const zed = "../../bootvolume/testdata/zed/"
 
 func run(t *testing.T, args ...string) (status int, out string) {
+	t.Helper()
+	getenv := func(string) string { return "" }
 	var o, e bytes.Buffer
-	status = tool().Run(t.Context(), args, cli.Streams{Out: &o, Err: &e, Getenv: func(string) string { return "" }})
+	status = tool(getenv).Run(t.Context(), args, cli.Streams{Out: &o, Err: &e, Getenv: getenv})
 	return status, o.String() + e.String()
 }
 
@@ -44,5 +46,16 @@ func TestConfiguration(t *testing.T) {
 	}
 	if status, _ := run(t); status != 3 {
 		t.Errorf("nothing to look at: status %d", status)
+	}
+}
+
+// What does not answer is unknown, and wrong usage is told before anything is
+// done.
+func TestLive(t *testing.T) {
+	if status, out := run(t, "-haproxy-socket", "h1=/nowhere/admin.sock"); status != 3 || !strings.Contains(out, "runtime API") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	if status, out := run(t, "-probe", "test"); status != 64 && status != 3 || !strings.Contains(out, "BOOTVOLUME_GALERA") {
+		t.Errorf("status %d:\n%s", status, out)
 	}
 }

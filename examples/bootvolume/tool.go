@@ -22,17 +22,23 @@ type settings struct {
 	haproxyCfg, novaConf, galeraCnf cli.List
 	zone                            string
 	since                           cli.Age
+	haproxySocket                   cli.List
+	sample                          time.Duration
+	probe                           string // database to probe in
+	rounds                          int
+	wait                            bool
+	getenv                          func(string) string
+	nodes                           []node
+	prober                          *bootvolume.Prober
 	snapshot                        *bootvolume.Snapshot
 }
 
-func tool() cli.Tool {
-	s := &settings{}
+func tool(getenv func(string) string) cli.Tool {
+	s := &settings{getenv: getenv}
 	return cli.Tool{
 		Name:  "bootvolume",
 		Brief: "find where the volumes of a batch boot get lost",
-		Flags: s.flags,
-		Check: s.check,
-		Table: s.table,
+		Flags: s.flags, Check: s.check, Plan: s.plan, Applier: s.applier, Table: s.table,
 	}
 }
 
@@ -43,6 +49,11 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.haproxyCfg, "haproxy-cfg", "`FILE` of HAProxy's configuration; may be repeated, in HAProxy's order")
 	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
+	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
+	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
+	f.StringVar(&s.probe, "probe", "", "plan to measure in this `DATABASE` how late rows of one Galera node are on the others, in a table of its own; the nodes are in "+dsns)
+	f.IntVar(&s.rounds, "rounds", 100, "rows that -probe writes for each pair of nodes")
+	f.BoolVar(&s.wait, "wait", false, "let the reads of -probe wait (wsrep_sync_wait=1), to see what that changes")
 	f.StringVar(&s.zone, "zone", "UTC", "time `ZONE` of the logs where they do not say it")
 	f.Var(&s.since, "since", "leave out what the logs say of before this `AGE`, such as 24h or 7d")
 }
@@ -63,6 +74,9 @@ func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
 		return stackmend.Result{}, err
 	}
 	if err := s.readConfigurations(); err != nil {
+		return stackmend.Result{}, err
+	}
+	if err := s.readLive(ctx); err != nil {
 		return stackmend.Result{}, err
 	}
 	r := bootvolume.Check(s.snapshot)
@@ -142,6 +156,10 @@ func hostAndFile(word string) (host, path string) {
 // table has the instances of the batch one below the other, and the stages
 // that their requests passed; the first break is marked.
 func (s *settings) table(w io.Writer) {
+	s.measured(w)
+	if s.snapshot == nil { // a plan from a file
+		return
+	}
 	boots := bootvolume.Follow(&s.snapshot.Logs)
 	if len(boots) == 0 {
 		return
