@@ -7,7 +7,8 @@
 // [ReadRuntime] and [ReadNode]; then [Check] says of each instance where its
 // request ended, and of the rest what it costs. [Follow] gives the instances
 // themselves, for a table. [PlanProbe] and a [Prober] measure how late rows of
-// one Galera node are on the others.
+// one Galera node are on the others. [PlanEdit] and an [Editor] change
+// configurations.
 //
 // # Safety
 //
@@ -15,6 +16,12 @@
 // own name, which it knows again by its comment and drops at the end; a table
 // of somebody else is never touched. It writes only while all nodes are
 // Synced. A probe that saw nothing late proves nothing, and is Unknown.
+//
+// An edit is one group: back up, edit, validate with the program's own
+// checker, reload through the caller's [Service], healthy; if one of them
+// fails, the files are put back and the service takes them up again. A file
+// that a tool writes anew (kolla, Puppet, "Ansible managed") is left alone,
+// with the difference for it. Symbolic and hard links are refused.
 //
 // # What can be relied on
 //
@@ -30,7 +37,8 @@
 // Requests of releases without a global request ID (before Pike) are not
 // followed. Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
 // JSON are not read, and clocks that differ between hosts are not corrected.
-// nova-consoleauth is not looked at. Configurations are not edited.
+// nova-consoleauth is not looked at. An edit keeps owner and mode of a file,
+// not its extended attributes: restore an SELinux context with restorecon.
 //
 // # Privileges
 //

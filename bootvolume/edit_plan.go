@@ -1,0 +1,139 @@
+package bootvolume
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+)
+
+// The verbs of an edit. Its steps are one group, which is undone as a whole
+// when one of them fails: the files are put back first, and the service takes
+// them up last.
+const (
+	VerbBackUp   = "back-up"
+	VerbEdit     = "edit"
+	VerbValidate = "validate"
+	VerbReload   = "reload"
+	VerbHealthy  = "healthy"
+)
+
+// A ConfFile is a file as it was read.
+type ConfFile struct {
+	Path       string
+	Text       string
+	Mode       string // such as "0640"
+	Owner      string // UID:GID
+	Generation string // what its service runs with, as Service.Generation says; empty: it has none
+}
+
+// A Change is what should be different in a file.
+type Change struct {
+	Path     string
+	Format   Format
+	Settings []Setting
+	Reason   string
+}
+
+func sum(text string) string {
+	s := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(s[:])
+}
+
+// PlanEdit plans changes of the files of one service: back up, edit, validate
+// with the program's own checker, reload, healthy. A file that a tool writes
+// anew is left alone, with the difference as the reason. Without a service the
+// files are edited, and say that they take effect at its next start.
+func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time, valid time.Duration) (*stackmend.Plan, error) {
+	p := &stackmend.Plan{Check: "bootvolume", Subject: "configuration of " + service, Created: now, Expires: now.Add(valid)}
+	if len(changes) == 0 {
+		return nil, fmt.Errorf("%w: no changes", ErrEdit)
+	}
+	g := group{name: "configuration " + service, service: service}
+	for _, c := range changes {
+		f, err := fileOf(files, c.Path)
+		if err != nil {
+			return nil, err
+		}
+		after, err := edit(f.Text, c.Format, c.Settings)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Path, err)
+		}
+		d := diff(f.Text, after)
+		switch tool := managerOf(f.Path, f.Text); {
+		case after == f.Text:
+			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: "it is so already"})
+		case tool != "":
+			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: "written anew by " + tool + ": make the change there:\n" + d})
+		default:
+			if err := g.edit(f, c, after, d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p.Steps = g.steps()
+	return p, nil
+}
+
+func fileOf(files []ConfFile, path string) (ConfFile, error) {
+	found, n := ConfFile{}, 0
+	for _, f := range files {
+		if f.Path == path {
+			found, n = f, n+1
+		}
+	}
+	if n != 1 {
+		return ConfFile{}, fmt.Errorf("%w: %s was read %d times", ErrEdit, path, n)
+	}
+	return found, nil
+}
+
+// A group gathers the steps of one service.
+type group struct {
+	name, service, generation string
+	paths                     []string
+	first, edits              []stackmend.Step
+}
+
+func (g *group) edit(f ConfFile, c Change, after, d string) error {
+	settings, err := json.Marshal(c.Settings)
+	if err != nil {
+		return err
+	}
+	seen := map[string]string{"sha256": sum(f.Text), "mode": f.Mode, "owner": f.Owner}
+	step := func(verb, reason, undo string, args map[string]string) stackmend.Step {
+		return stackmend.Step{Verb: verb, Target: f.Path, Reason: reason, Undo: undo, Args: args, Assumes: seen, Group: g.name, Timeout: time.Minute}
+	}
+	g.paths = append(g.paths, f.Path)
+	g.generation = f.Generation
+	service := ""
+	if f.Generation != "" {
+		service = g.service
+	}
+	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service}))
+	g.edits = append(g.edits, step(VerbEdit, c.Reason+"\n"+d, "put the copy back",
+		map[string]string{"format": string(c.Format), "settings": string(settings), "after": sum(after)}))
+	return nil
+}
+
+func (g *group) steps() []stackmend.Step {
+	if len(g.paths) == 0 {
+		return nil
+	}
+	all := append(g.first, g.edits...)
+	step := func(verb, reason string) {
+		all = append(all, stackmend.Step{Verb: verb, Target: g.service, Reason: reason, Undo: "follows from the files being put back",
+			Args: map[string]string{"files": strings.Join(g.paths, "\n")}, Assumes: map[string]string{"generation": g.generation},
+			Group: g.name, Timeout: 2 * time.Minute})
+	}
+	if g.generation != "" {
+		step(VerbValidate, "the program's own checker must accept it")
+		step(VerbReload, "until then the program runs with the old configuration")
+		step(VerbHealthy, "otherwise all of it is undone")
+	}
+	return all
+}
