@@ -132,6 +132,9 @@ func known(s stackmend.Step) error {
 		return nil
 	}
 	_, err := knobOf(s)
+	if err == nil && s.Target == "osd osd_pg_max_concurrent_snap_trims" && same(s.Args["value"], "0") {
+		return fmt.Errorf("%w: ceph/pressure: no trims at a time clear the queue of snapshots: set the flag nosnaptrim", stackmend.ErrRefused)
+	}
 	return err
 }
 

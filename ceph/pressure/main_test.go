@@ -6,36 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
-	"github.com/stackmend/stackmend/internal/lab"
 	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
-var started struct { // by the first test that needs it
-	sync.Once
-	cluster *labceph.Cluster
-	dir     string
-	err     error
-}
+// shared is the real cluster that the tests of this package share.
+var shared labceph.Shared
 
-// cluster is the real one that the tests of this package share.
 func cluster(t testing.TB) *labceph.Cluster {
 	t.Helper()
-	lab.Need(t, labceph.Programs()...)
-	started.Do(func() {
-		if started.dir, started.err = os.MkdirTemp("", "c"); started.err == nil {
-			started.cluster, started.err = labceph.Up(started.dir)
-		}
-	})
-	if started.err != nil {
-		t.Fatal(started.err)
-	}
-	return started.cluster
+	return shared.Get(t)
 }
 
 func TestMain(m *testing.M) {
@@ -43,14 +27,9 @@ func TestMain(m *testing.M) {
 		os.Exit(raiseChild(place))
 	}
 	status := m.Run()
-	if started.cluster != nil {
-		if err := started.cluster.Down(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			status = 1
-		}
-	}
-	if started.dir != "" {
-		os.RemoveAll(started.dir)
+	if err := shared.Down(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
 	}
 	os.Exit(status)
 }
