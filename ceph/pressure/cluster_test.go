@@ -178,7 +178,7 @@ func TestKilledWhileRaising(t *testing.T) {
 	c := cluster(t)
 	degrade(t, c)
 	defer command(t, c, "osd", "unset", "norecover")
-	before := usedBefore(t, c, map[string]string{"osd_max_backfills": "", "osd_recovery_max_active": "", "osd_recovery_sleep": ""})
+	before := usedBefore(t, c, map[string]string{"osd_max_backfills": "", "osd_recovery_max_active": ""})
 	dir := t.TempDir()
 	b, err := json.Marshal(PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick))
 	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plan"), b, 0o600),

@@ -56,15 +56,19 @@ func TestPlanRaise(t *testing.T) {
 			t.Errorf("level %d: %q backfills, want %q", level, got, want)
 		}
 	}
+	slept := PlanRaise(Climb{Levels: 3}, under(unwell(replay(t, "pacific-healthy")), "osd_recovery_sleep", "0.1"), Policy{}).Steps[0]
+	if a, b := settingOf(slept, 3, "osd osd_recovery_sleep"), settingOf(wpq.Steps[0], 3, "osd osd_recovery_sleep"); a != "0.0125" || b != "" {
+		t.Errorf("sleep at level 3: %q, without one of its own %q", a, b)
+	}
 	mclock := func() *ceph.Snapshot {
-		return under(unwell(replay(t, "quincy-mclock")), "osd_mclock_profile", "high_client_ops", "osd_recovery_sleep", "0")
+		return under(unwell(replay(t, "quincy-mclock")), "osd_mclock_profile", "high_client_ops", "osd_recovery_sleep", "0.1")
 	}
 	p := PlanRaise(Climb{}, mclock(), Policy{})
 	if len(p.Steps) != 1 || topLevel(p.Steps[0]) != 2 || settingOf(p.Steps[0], 2, "osd osd_mclock_profile") != "high_recovery_ops" {
 		t.Errorf("mClock: %q %+v", p.Refusals, p.Steps)
 	}
 	p = PlanRaise(Climb{}, under(mclock(), "osd_mclock_override_recovery_settings", "true"), Policy{})
-	if len(p.Steps) != 1 || settingOf(p.Steps[0], 1, "osd osd_max_backfills") != "2" {
+	if len(p.Steps) != 1 || settingOf(p.Steps[0], 1, "osd osd_max_backfills") != "2" || settingOf(p.Steps[0], 1, "osd osd_recovery_sleep") != "" {
 		t.Errorf("mClock with overrides: %q %+v", p.Refusals, p.Steps)
 	}
 	wantRefusal(t, PlanRaise(Climb{}, under(mclock(), "osd_mclock_profile", "custom"), Policy{}), "custom")

@@ -73,23 +73,42 @@ func raiseArgs(c Climb, levels []map[string]string, s *ceph.Snapshot, plan *stac
 	return args
 }
 
-// countLevels add one backfill and one recovery each, and halve the sleep.
+// countLevels add one backfill and one recovery each, and halve the sleep where
+// there is one. Zero means the sleep for the kind of disk, which is left alone;
+// mClock does not sleep.
 func countLevels(c Climb, s *ceph.Snapshot, plan *stackmend.Plan) []map[string]string {
 	n := cmp.Or(c.Levels, 7)
 	if n < 1 || n > 64 {
 		refuse(plan, "%d levels: 1 to 64", n)
 		return nil
 	}
-	backfills, active := most(s, "osd_max_backfills", 1), most(s, "osd_recovery_max_active", 3)
+	backfills, active, sleep := most(s, "osd_max_backfills", 1), most(s, "osd_recovery_max_active", 3), shortest(s)
 	var out []map[string]string
 	for l := 1; l <= n; l++ {
-		out = append(out, map[string]string{
+		settings := map[string]string{
 			"osd_max_backfills":       strconv.Itoa(backfills + l),
 			"osd_recovery_max_active": strconv.Itoa(active + l),
-			"osd_recovery_sleep":      strconv.FormatFloat(max(0.001, 0.1/float64(int(1)<<min(l, 20))), 'f', 4, 64),
-		})
+		}
+		if sleep > 0 {
+			settings["osd_recovery_sleep"] = strconv.FormatFloat(max(0.001, sleep/float64(int(1)<<min(l, 20))), 'f', 4, 64)
+		}
+		out = append(out, settings)
 	}
 	return out
+}
+
+// shortest is the shortest sleep between recoveries that an OSD has; 0 where
+// one has none of its own, or schedules by mClock.
+func shortest(s *ceph.Snapshot) float64 {
+	least := 3600.0
+	for _, o := range up(s) {
+		v, err := strconv.ParseFloat(o.Daemon.Config["osd_recovery_sleep"], 64)
+		if err != nil || o.Daemon.Config["osd_op_queue"] == mClock {
+			v = 0
+		}
+		least = min(least, v)
+	}
+	return least
 }
 
 // most is the largest value that an OSD uses. Zero means that the value for its
