@@ -52,7 +52,7 @@ var speakers = map[string]speaker{
 func (f Format) words() []string {
 	switch f {
 	case Dnsmasq:
-		return []string{"DHCP", "lease-time", "option: 58", "option: 59", "client provides name", "dnsmasq["}
+		return []string{"DHCP", "option: 5", "client provides name", "dnsmasq["}
 	case Dhcpd:
 		return []string{"DHCP", "dhcpd"}
 	case Kea:
@@ -71,6 +71,8 @@ type logReader struct {
 	m       message
 	tag     string // of the last line, and who that is
 	spoke   speaker
+	head0   []byte // how the last line of dnsmasq began, and its time
+	m0      Event
 	asker   *Track         // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	packets bool           // Kea tells of packets: what it says of leases is told already
@@ -93,6 +95,9 @@ func newLogReader(name string, f Format, o ReadOptions) *logReader {
 // than it meant.
 func (l *logReader) line(line logtail.Line) {
 	l.trace.Units++
+	if line.Dropped == 0 && !line.Partial && l.again(line.Text, line.Number) {
+		return
+	}
 	m := &l.m
 	*m = message{}
 	m.Number = line.Number
@@ -110,6 +115,7 @@ func (l *logReader) line(line logtail.Line) {
 		l.trace.Unread++
 	default:
 		l.note()
+		l.remember(line.Text)
 	}
 }
 

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/examples/cli"
+)
+
+// run runs the tool as a program would be.
+func run(ctx context.Context, args ...string) (status int, out, errs string) {
+	var o, e bytes.Buffer
+	status = tool(&e).Run(ctx, args, cli.Streams{Out: &o, Err: &e, Getenv: func(string) string { return "" }})
+	return status, o.String(), e.String()
+}
+
+const data = "../../dhcp/testdata/dhclient/"
+
+func TestSides(t *testing.T) {
+	svg := filepath.Join(t.TempDir(), "break.svg")
+	dir := data + "rx-dead/"
+	status, out, errs := run(t.Context(), "-dnsmasq", dir+"dnsmasq.log", "-dhclient", dir+"dhclient.log", "-server-pcap", dir+"server.pcap",
+		"-client-pcap", "fa:16:3e:24:e7:22="+dir+"client.pcap", "-mac", "fa:16:3e:24:e7:22", "-svg", svg, "-json")
+	var r stackmend.Result
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	if status != 2 || len(r.Findings) != 1 || r.Findings[0].Code != "instance-deaf" || r.Findings[0].Confidence != stackmend.High {
+		t.Errorf("status %d, %+v", status, r.Findings)
+	}
+	if b, err := os.ReadFile(svg); err != nil || !bytes.Contains(b, []byte("the break")) {
+		t.Errorf("%v\n%.300s", err, b)
+	}
+	status, out, _ = run(t.Context(), "-dnsmasq", data+"normal/dnsmasq.log")
+	if status != 0 || !strings.Contains(out, "healthy") {
+		t.Errorf("%d %s", status, out)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	log := data + "normal/dnsmasq.log"
+	for args, want := range map[string]int{
+		"":                               64,
+		"-dnsmasq /nonexistent/x":        64,
+		"-mac x -dnsmasq " + log:         64,
+		"-until soon -dnsmasq " + log:    64,
+		"-zone No/Where -dnsmasq " + log: 64,
+		"-svg x.svg -dnsmasq /dev/null":  64,
+		"-server-pcap " + log:            3,
+		"-follow -server-pcap " + data + "normal/server.pcap": 64,
+	} {
+		if status, out, errs := run(t.Context(), strings.Fields(args)...); status != want {
+			t.Errorf("%s: status %d, want %d\n%s%s", args, status, want, out, errs)
+		}
+	}
+}
+
+// TestFollow: a verdict that changes is told while the log grows.
+func TestFollow(t *testing.T) {
+	b, err := os.ReadFile(data + "nak-wrong-network/dnsmasq.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "d.log")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
+	defer stop()
+	_, _, errs := run(ctx, "-dnsmasq", path, "-follow")
+	if !strings.Contains(errs, "server-refuses") {
+		t.Error(errs)
+	}
+}
