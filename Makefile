@@ -36,6 +36,7 @@ demo:
 BENCH_imagecache := -bench . -benchtime 5x ./imagecache
 BENCH_mtu        := -bench . -benchtime 5x ./mtu ./examples/mtu
 BENCH_bpdu       := -bench . -benchtime 1x ./bpdu
+BENCH_dhcp       := -bench . -benchtime 3x ./dhcp
 BENCH_ceph       := -bench . -benchtime 1x ./ceph
 BENCH_watchdog   := -bench . ./ceph/watchdog
 BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog
