@@ -58,7 +58,7 @@ func (g Guest) culprits(troubled map[MAC]Verdict) (out []stackmend.Finding) {
 	subject := "qemu " + cmp.Or(g.Name, strconv.Itoa(g.PID))
 	if major, minor, ok := version(g.Version); ok && (major < 1 || major == 1 && minor == 0) {
 		out = append(out, culprit(subject, fmt.Sprintf("qemu %s is of the age in which launchpad 997978 was reported: the instance's network stops under heavy traffic", g.Version),
-			"upgrade qemu and start the instance anew; -soak proves whether that mends it", concerned))
+			"upgrade qemu and start the instance anew; two days of iperf3 through it prove whether that mends it", concerned))
 	}
 	if g.Virtio && !g.VHost && concerned {
 		out = append(out, culprit(subject, "vhost-net is off: the instance's frames go through qemu itself, where launchpad 997978 was",
