@@ -156,3 +156,7 @@ func (l *Lab) Domain(t testing.TB, name, uuid, image, serial string) {
 // Run is the folder in which libvirtd keeps the XML of its domains, as seen
 // from outside of the namespace.
 func (l *Lab) Run() string { return filepath.Join(l.dir, "run-libvirt/qemu") }
+
+// Virsh is virsh in the daemons' namespace, as a command and its first
+// arguments.
+func (l *Lab) Virsh() []string { return l.virsh().Args }
