@@ -93,7 +93,7 @@ func verdictOf(t *testing.T, dir, which string, until time.Time) dhcp.Verdict {
 	return dhcp.Verdict{Code: dhcp.Undetermined}
 }
 
-func observed(t *testing.T, dir, which string, until time.Time) *dhcp.Snapshot {
+func observed(t testing.TB, dir, which string, until time.Time) *dhcp.Snapshot {
 	t.Helper()
 	s := &dhcp.Snapshot{Subject: dir, Taken: until, Until: until, Only: []dhcp.MAC{instance}}
 	for _, r := range which {
@@ -106,7 +106,7 @@ func observed(t *testing.T, dir, which string, until time.Time) *dhcp.Snapshot {
 	return s
 }
 
-func readPlay(t *testing.T, dir, file string, at dhcp.Point, now time.Time) (*dhcp.Trace, error) {
+func readPlay(t testing.TB, dir, file string, at dhcp.Point, now time.Time) (*dhcp.Trace, error) {
 	f, err := os.Open(filepath.Join(dir, file))
 	if err != nil {
 		return nil, err
