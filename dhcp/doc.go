@@ -39,6 +39,26 @@
 //	bad-checksum           the answers reach the instance with a wrong UDP checksum
 //	undetermined           none of these follows from what was seen
 //
+// # Helping an instance
+//
+// [Plan] chooses for each selected instance the mildest [Remedy] that its
+// verdict calls helpful, and an [Applier] carries it out: one instance at a
+// time, one in a run unless told otherwise, with a pause after each. What is
+// taken down is put back whatever ends the run. A step is done when a [Witness]
+// has seen a lease taken, or traffic both ways where it is the traffic that had
+// stopped; if not, the next remedy is planned with Selection.From. It is for
+// people to reboot an instance, and to see that a longer lease ([Longer]) hides
+// the failure and does not cure it.
+//
+// [Libvirt] runs virsh: it needs to write to libvirt's socket on the compute
+// node (group libvirt). A Pace or MaxSteps among a run's own guards counts
+// steps, so that it could make a link wait while it is down; the Applier's own
+// guard does not.
+//
+// What is not proven: that a link which goes down and up mends the bug of qemu,
+// which was not provoked; and the restart by the guest's agent, for no guest
+// system with an agent was run. No [Port] comes with this package.
+//
 // # Memory
 //
 // A track keeps the events around the break and the newest ones, at most
