@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{64, []string{"-backend", "ssh"}},
 		{64, []string{"-replay", recordings, "-conf", "x"}},
-		{64, []string{"-replay", recordings + "README.md"}},
+		{4, []string{"-replay", recordings + "README.md"}}, // a file, but none of capture
 		{3, []string{"-replay", "/no/such/folder"}},
 		{3, []string{"-replay", t.TempDir()}},
 		{3, []string{"-replay", recordings + "pacific-healthy", "-osd-log", "/no/such.log"}},
