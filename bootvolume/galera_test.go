@@ -155,7 +155,7 @@ func TestReadAfterWrite(t *testing.T) {
 		o := stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute}
 		o.OnEvent = func(e stackmend.Event) {
 			if e.Step.Verb == VerbMeasure && e.Phase == stackmend.PhaseDo {
-				time.AfterFunc(2*time.Second, release)
+				time.AfterFunc(5*time.Second, release)
 			}
 		}
 		r, err := stackmend.Run(t.Context(), plan, p, o)

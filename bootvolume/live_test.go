@@ -65,10 +65,14 @@ listen galera
 backend gone
     server a 127.0.0.1:1 check inter 100ms fall 1
 `)
+	var r Runtime
 	connect(t, front)
+	until(t, "a session on c1", func() bool {
+		r, err = ReadRuntime(t.Context(), dialer(p.Socket), "h1")
+		return err == nil && slices.ContainsFunc(r.Servers, func(l Live) bool { return l.Server == "c1" && l.Sessions == 1 })
+	}, func() any { return r })
 	ask(t, p, "set server galera/c1 state drain")
 	connect(t, front)
-	var r Runtime
 	until(t, "servers down and sessions on two", func() bool {
 		if r, err = ReadRuntime(t.Context(), dialer(p.Socket), "h1"); err != nil {
 			t.Fatal(err)
@@ -95,7 +99,6 @@ func connect(t *testing.T, addr string) {
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // HAProxy chooses the server when it takes the connection up
 }
 
 func ask(t *testing.T, p *haproxy.Proxy, command string) {
