@@ -221,6 +221,7 @@ func FuzzRuntime(f *testing.F) {
 	f.Add("# pxname,svname,scur\na,b,1\n\n")
 	f.Add("1\n# be_id be_name srv_id srv_name srv_admin_state\n2 a 1 b 1\n")
 	f.Add("Maxconn: 7\n")
+	f.Add("# srv_name srv_admin_state x y be_name\na 1 b\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var r Runtime
 		_ = r.stat(strings.NewReader(text)) // what it makes of it does not matter, as long as it ends

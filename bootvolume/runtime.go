@@ -154,7 +154,7 @@ func (r *Runtime) state(in io.Reader) error {
 			for i, name := range words[1:] {
 				column[name] = i
 			}
-		case len(words) > max(column["srv_admin_state"], column["srv_name"]) && len(column) > 0:
+		case len(words) > max(column["srv_admin_state"], column["srv_name"], column["be_name"]) && len(column) > 0:
 			r.admin(words[column["be_name"]], words[column["srv_name"]], number(words[column["srv_admin_state"]]))
 		}
 	}
