@@ -46,10 +46,6 @@ const (
 	CodeDurabilityTraded = "durability-traded"
 	// CodeTimeoutTooShort: HAProxy cuts what is still wanted.
 	CodeTimeoutTooShort = "timeout-too-short"
-	// CodeConsoleauth: nova-consoleauth runs on several hosts without a memcached they share.
-	CodeConsoleauth = "consoleauth-active-active"
-	// CodeUnchecked: HAProxy would not notice that a server is dead or stuck.
-	CodeUnchecked = "unchecked"
 	// CodeUnseen: something that would matter was not looked at.
 	CodeUnseen = "unseen"
 )

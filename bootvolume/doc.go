@@ -55,7 +55,7 @@
 // management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
 // 26.4; tests talk to these. The logs in testdata are of these. Not
 // seen in a real log, but taken from the sources: nova giving up waiting, a
-// volume not found, a quota exceeded.
+// quota exceeded, cinder-api's own failures (cinder/api/middleware/fault.py).
 //
 // # Concurrency
 //
