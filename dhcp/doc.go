@@ -64,4 +64,27 @@
 // A track keeps the events around the break and the newest ones, at most
 // [MaxEvents]; the others are counted. [ReadOptions.MaxClients] bounds the
 // number of tracks, so that memory is bounded whatever a log or capture holds.
+//
+// # Safety
+//
+// Nothing is changed: there is no plan yet. [Verdict.Remedies] names what could
+// help, mildest first, and none without a verdict of medium confidence.
+//
+// # Privileges
+//
+// None but reading the logs and captures. [ObserveHost] reads /proc, /sys and
+// libvirt's logs, the latter as root; what it may not read is in Host.Unseen.
+//
+// # Compatibility
+//
+// Logs of dnsmasq 2.90, ISC dhcpd and dhclient 4.4.3, Kea 2.2.0, dhcpcd 9.4.1,
+// busybox 1.35.0 and systemd 252, as of their sources at these versions and as
+// recorded under testdata. Captures of Ethernet and of tcpdump -i any, tagged
+// or not; frames within tunnels (VXLAN, Geneve, GRE) are not looked into.
+// DHCPv6 and router advertisements are recognised and not judged. Clients that
+// are known by another hardware type than Ethernet are not read.
+//
+// # Concurrency
+//
+// All functions may be used by several goroutines; a [Trace] is read only.
 package dhcp
