@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -38,7 +37,7 @@ func tool(getenv func(string) string) cli.Tool {
 	return cli.Tool{
 		Name:  "bootvolume",
 		Brief: "find where the volumes of a batch boot get lost",
-		Flags: s.flags, Check: s.check, Plan: s.plan, Applier: s.applier, Table: s.table,
+		Flags: s.flags, Observe: s.observe, Seen: &s.snapshot, Check: s.check, Plan: s.plan, Applier: s.applier, Table: s.table,
 	}
 }
 
@@ -58,10 +57,10 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.since, "since", "leave out what the logs say of before this `AGE`, such as 24h or 7d")
 }
 
-func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+func (s *settings) observe(ctx context.Context) error {
 	zone, err := time.LoadLocation(s.zone)
 	if err != nil {
-		return stackmend.Result{}, cli.Usage("-zone: %v", err)
+		return cli.Usage("-zone: %v", err)
 	}
 	now := time.Now()
 	s.snapshot = &bootvolume.Snapshot{Subject: "this batch", Taken: now}
@@ -71,14 +70,15 @@ func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
 		s.snapshot.Subject = "boots since " + o.Since.UTC().Format(time.RFC3339)
 	}
 	if err := s.readLogs(ctx, o); err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	if err := s.readConfigurations(); err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
-	if err := s.readLive(ctx); err != nil {
-		return stackmend.Result{}, err
-	}
+	return s.readLive(ctx)
+}
+
+func (s *settings) check(context.Context) (stackmend.Result, error) {
 	r := bootvolume.Check(s.snapshot)
 	r.Finished = time.Now()
 	return r, nil
@@ -164,44 +164,5 @@ func (s *settings) table(w io.Writer) {
 	if len(boots) == 0 {
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_ = cli.Note(t, "instance\tcompute\tnova asked\thaproxy\tcinder-api\tended\n")
-	for _, b := range boots {
-		_ = cli.Note(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Instance, cli.Clean(b.Host), b.Begun.UTC().Format("15:04:05.000"), haproxy(b), cinder(b), ended(b))
-	}
-	_ = t.Flush()
-}
-
-func haproxy(b bootvolume.Boot) string {
-	h := b.HAProxy
-	if h == nil {
-		return "not seen"
-	}
-	text := fmt.Sprintf("%d %s %s %v", h.Status, h.Server, h.Term, h.Total)
-	if h.Status >= 400 {
-		text = "X " + text
-	}
-	return cli.Clean(text)
-}
-
-func cinder(b bootvolume.Boot) string {
-	switch c := b.Cinder; {
-	case c == nil:
-		return "not seen"
-	case c.Accepted.IsZero():
-		return "X posted, not accepted"
-	case !b.Built && c.Accepted.After(b.Ended):
-		return "X accepted too late"
-	}
-	return "accepted"
-}
-
-func ended(b bootvolume.Boot) string {
-	switch {
-	case b.Built:
-		return "runs"
-	case b.Failure != "":
-		return "X failed"
-	}
-	return "not seen"
+	_ = bootvolume.WriteTable(w, boots)
 }

@@ -63,6 +63,8 @@ func tool(changes io.Writer) cli.Tool {
 		Name:     "dhcp",
 		Brief:    "say who is to blame when an instance loses its lease",
 		Flags:    s.flags,
+		Observe:  s.observe,
+		Seen:     &s.snapshot,
 		Check:    s.check,
 		Table:    s.table,
 		Pictures: s.pictures,
@@ -89,29 +91,28 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.BoolVar(&s.follow, "follow", false, "follow the logs and tell of each change on stderr, until interrupted or -timeout")
 }
 
-// check reads what the flags name, and judges.
-func (s *settings) check(ctx context.Context) (stackmend.Result, error) {
+// observe reads what the flags name.
+func (s *settings) observe(ctx context.Context) error {
 	o, err := s.options(time.Now())
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	inputs, err := s.inputs()
 	if err != nil {
-		return stackmend.Result{}, err
+		return err
 	}
 	for _, read := range []func(context.Context) error{s.readInstances, s.readHost} {
 		if err := read(ctx); err != nil {
-			return stackmend.Result{}, err
+			return err
 		}
 	}
 	if s.follow {
-		err = s.followLogs(ctx, inputs, o)
-	} else {
-		err = s.read(ctx, inputs, o)
+		return s.followLogs(ctx, inputs, o)
 	}
-	if err != nil {
-		return stackmend.Result{}, err
-	}
+	return s.read(ctx, inputs, o)
+}
+
+func (s *settings) check(context.Context) (stackmend.Result, error) {
 	r := dhcp.Check(s.snapshot)
 	r.Finished = time.Now()
 	return r, s.draw()
