@@ -20,7 +20,11 @@ func TestApplier(t *testing.T) {
 		New: func(t testing.TB, dir string) appliertest.World {
 			s := lab(t).nova
 			must(t, os.WriteFile(filepath.Join(dir, "port"), []byte(fmt.Sprint(s.Port)), 0o600))
-			must(t, s.Exec("ALTER TABLE nova.shadow_instance_faults DROP COLUMN IF EXISTS spoiled; DROP TRIGGER IF EXISTS nova.alters"))
+			heal := func() {
+				must(t, s.Exec("ALTER TABLE nova.shadow_instance_faults DROP COLUMN IF EXISTS spoiled; DROP TRIGGER IF EXISTS nova.alters"))
+			}
+			heal()
+			t.Cleanup(heal) // before the site goes to another test
 			must(t, s.Exec(strings.Join(stateTables("nova"), ";")))
 			must(t, s.Clear(databases...))
 			must(t, s.Populate(mariadb.Population{Database: mariadb.Cell1, Cell: "cell1", Instances: 40, Live: 8, Metadata: 1, Anomalies: true}))

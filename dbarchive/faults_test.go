@@ -161,7 +161,7 @@ func TestSchemaDrift(t *testing.T) {
 	p := w.plan(t, cell1)
 	for _, c := range []struct{ change, back string }{
 		{"ADD extra_column INT", "DROP extra_column"},
-		{"DROP numa_topology", "ADD numa_topology TEXT AFTER deleted"},
+		{"DROP numa_topology", "ADD numa_topology TEXT AFTER instance_uuid"},
 		{"MODIFY numa_topology VARCHAR(10)", "MODIFY numa_topology TEXT"},
 	} {
 		w.exec(t, "ALTER TABLE nova.shadow_instance_extra %s", c.change)
