@@ -97,7 +97,9 @@ const oldLease = `lease {
 func wrongNetwork(s *scene) {
 	s.fail()
 	s.client = startClient(s.t, s.Instance, s.Client, clientStart{dir: s.Dir, log: s.file(ClientLog), host: "vm-a", leases: oldLease})
-	await(s.t, "the instance was refused", func() bool { return holds(s.file(ServerLog), "DHCPNAK") })
+	if s.Setup.Server != Kea { // whose log says nothing of it
+		await(s.t, "the instance was refused", func() bool { return holds(s.file(ServerLog), "DHCPNAK") })
+	}
 	await(s.t, "the instance has a lease", func() bool { a := Addr(s.Instance); return a != "" && a != "10.9.9.9" })
 }
 
