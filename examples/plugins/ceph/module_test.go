@@ -203,6 +203,8 @@ func checks(t *testing.T, m *managed) {
 	}
 }
 
+// plans leaves the plan in the place of its program: the rest is about the
+// module, and a plan made anew takes longer than a busy machine has patience.
 func plans(t *testing.T, m *managed) {
 	r := m.result(t, "plan")
 	if r.Plan == nil || r.Mode != stackmend.DryRun {
@@ -213,6 +215,12 @@ func plans(t *testing.T, m *managed) {
 		t.Errorf("%s %v", out, err)
 	}
 	t.Logf("%s", out)
+	b, err := json.Marshal(r)
+	made := filepath.Join(m.Dir, "plan.json")
+	if err = errors.Join(err, os.WriteFile(made, b, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	m.program(t, "ceph-trim-pglog", "exec cat "+made)
 }
 
 // What a program does never becomes the manager's trouble: each command has
@@ -253,6 +261,7 @@ func ends(t *testing.T, m *managed) {
 	defer m.program(t, "ceph-check", "sleep 1000 & echo $! >"+pid+"; wait")()
 	m.set(t, "timeout", "5")
 	m.fails(t, "check", syscall.ETIMEDOUT, "no answer within 5 s")
+	m.set(t, "timeout", "20") // what follows happens while it hangs
 	os.Remove(pid)
 	var b []byte
 	m.until(t, "hanging again", func() (err error) {
