@@ -111,7 +111,9 @@ func (p Policy) step(l Log, method string) stackmend.Step {
 		},
 		Cost: stackmend.Cost{Bytes: l.Held() - p.Keep, Instances: 1},
 	}
-	if p.Archive != "" {
+	if p.Archive == "" {
+		st.Reason += "; without an archive the rest is gone for good: name an -archive, or permit that with -discard (Options.Irreversible)"
+	} else {
 		st.Args[argArchive] = p.Archive
 		st.Undo = "the removed bytes are in " + p.Archive + ", with a manifest for each range: zstd -dc them in order"
 	}

@@ -36,7 +36,7 @@ func tail(args []string, std cli.Streams) int {
 	}
 	b, err := consolelog.Tail{Path: path, Bytes: int64(size), Lines: *lines}.Read()
 	if err != nil {
-		fmt.Fprintf(std.Err, "consolelog: %s\n", cli.Clean(err.Error()))
+		fmt.Fprintf(std.Err, "%s\n", cli.Clean(err.Error())) // which begins with consolelog
 		return 3
 	}
 	if !*raw {
