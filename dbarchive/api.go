@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 )
 
 // apiTables hold the rows of the API database that nova-manage deletes with
@@ -124,25 +124,26 @@ func scanText(r *sql.Rows, t *Table) (rowText, error) {
 	return text, nil
 }
 
-// clear deletes rows by their ids and commits.
+// clear deletes rows by their ids and commits. The ids are a table that is
+// joined: given as a list, the server looks at all rows of a table that it takes
+// for small, and waits for every one that somebody holds, in a deadlock if that
+// is another archiver's.
 func (a *apiSide) clear(ctx context.Context, rows []apiRow) error {
 	for _, table := range apiTables {
-		var ids []string
-		for _, r := range rows {
-			if r.table == table {
-				ids = append(ids, strconv.FormatInt(r.id, 10))
+		of := slices.DeleteFunc(slices.Clone(rows), func(r apiRow) bool { return r.table != table })
+		for some := range slices.Chunk(of, clearBatch) {
+			ids := list(some, func(r apiRow) string { return "SELECT " + strconv.FormatInt(r.id, 10) + " AS id" }, " UNION ALL ")
+			q := fmt.Sprintf("DELETE t FROM (%s) AS l STRAIGHT_JOIN %s AS t FORCE INDEX (PRIMARY) ON t.id=l.id", ids, qualified(a.schema.Database, table))
+			if err := a.s.exec0(ctx, q); err != nil {
+				return err
 			}
-		}
-		if len(ids) == 0 {
-			continue
-		}
-		q := fmt.Sprintf("DELETE FROM %s WHERE id IN (%s)", qualified(a.schema.Database, table), strings.Join(ids, ","))
-		if err := a.s.exec0(ctx, q); err != nil {
-			return err
 		}
 	}
 	return a.s.commit(ctx)
 }
+
+// clearBatch is how many rows of the API database one statement deletes.
+const clearBatch = 100
 
 // put inserts a saved row unless it is there already. A row of the same key
 // with other content is an error: it is not overwritten.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -110,21 +111,22 @@ func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows
 	if err := a.s.begin(ctx); err != nil {
 		return err
 	}
+	now, err := a.still(ctx, rows)
+	if err != nil {
+		return a.rollback(err)
+	}
 	var ours []apiRow
 	for _, was := range rows {
-		now, err := a.read(ctx, was.table, "id", fmt.Sprint(was.id), "")
-		if err != nil {
-			return a.rollback(err)
-		}
-		if len(now) == 0 || now[0].uuid != was.uuid || was.table == apiTables[0] && now[0].cell != a.cellID {
+		row, ok := now[apiKey{was.table, was.id}]
+		if !ok || row.uuid != was.uuid || was.table == apiTables[0] && row.cell != a.cellID {
 			continue
 		}
-		ours = append(ours, now[0])
-		if bytes.Equal(was.body, now[0].body) {
+		ours = append(ours, row)
+		if bytes.Equal(was.body, row.body) {
 			continue
 		}
 		if _, err := s.exec(ctx, "UPDATE "+qualified(schema, apiRowsTable)+" SET body=? WHERE instance_uuid=? AND tbl=? AND row_id=?",
-			newPacker().pack(now[0].body), was.uuid, was.table, was.id); err != nil {
+			newPacker().pack(row.body), was.uuid, was.table, was.id); err != nil {
 			return a.rollback(err)
 		}
 	}
@@ -134,7 +136,36 @@ func clearSaved(ctx context.Context, s *session, schema string, a *apiSide, rows
 	return s.mark(ctx, schema, uuids, apiToClear, apiCleared)
 }
 
-// putSaved inserts  the saved rows into the API database and forgets them.
+type apiKey struct {
+	table string
+	id    int64
+}
+
+// still locks and reads what is there now under the keys of saved rows.
+func (a *apiSide) still(ctx context.Context, saved []apiRow) (map[apiKey]apiRow, error) {
+	now := map[apiKey]apiRow{}
+	for _, table := range apiTables {
+		var ids []string
+		for _, r := range saved {
+			if r.table == table {
+				ids = append(ids, strconv.FormatInt(r.id, 10))
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		rows, err := a.read(ctx, table, "id", strings.Join(ids, ","), "")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			now[apiKey{r.table, r.id}] = r
+		}
+	}
+	return now, nil
+}
+
+// putSaved inserts the saved rows into the API database and forgets them.
 func putSaved(ctx context.Context, s *session, schema string, a *apiSide, rows []apiRow, uuids string) error {
 	if err := a.s.begin(ctx); err != nil {
 		return err
