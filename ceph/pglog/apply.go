@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,11 +202,16 @@ func (a *Applier) start(ctx context.Context, id int, s stackmend.Step) error {
 		return err
 	}
 	// Others may be down on purpose or be the trouble; this one must be back.
-	return poll(ctx, func() error { return a.settled(ctx, id) })
+	return poll(ctx, func() error { return a.settled(ctx, id, s) })
 }
 
-func (a *Applier) settled(ctx context.Context, id int) error {
-	return safety.Settled(ctx, a.c.Cluster, safety.Policy{Degraded: a.p.Degraded}, id)
+// settled: what was inactive before may be so again, if the policy permits it.
+func (a *Applier) settled(ctx context.Context, id int, s stackmend.Step) error {
+	p, before := safety.Policy{Degraded: a.p.Degraded}, s.Args[argInactive]
+	if p.Degraded {
+		p.Inactive = func(pg string) bool { return before == anyPG || slices.Contains(strings.Fields(before), pg) }
+	}
+	return safety.Settled(ctx, a.c.Cluster, p, id)
 }
 
 func (a *Applier) run(ctx context.Context, id int, s stackmend.Step) error {

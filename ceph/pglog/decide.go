@@ -23,7 +23,8 @@ type Policy struct {
 	// those that are written to trim themselves.
 	Active bool
 	// Degraded permits stopping an OSD whose placement groups are degraded or
-	// inactive already.
+	// inactive already. Members that are down cannot be asked how far they are:
+	// one that missed more than remains will be backfilled.
 	Degraded bool
 	// Lowest is how many copies must be left while an OSD is stopped; 0: 2.
 	Lowest int
@@ -85,6 +86,8 @@ func (o OSD) keep(s *Snapshot, p Policy) string {
 		return "it is up in the map, and no process of it is seen here"
 	case o.Up && len(o.worth(s, p)) == 0:
 		return "no placement group of it is to be trimmed: " + o.reasons(s, p)
+	case !p.Degraded && o.Up && o.inactive() != "":
+		return "placement groups of it are inactive already (" + o.inactive() + "): stopping it needs a policy that permits that (-degraded)"
 	}
 	return ""
 }
@@ -180,7 +183,26 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 	trim.Args["max_entries"], trim.Args["max_dups"], trim.Args["active"] = num(p.MaxEntries), num(p.MaxDups), strconv.FormatBool(p.Active)
 	trim.Args["version"] = o.Version
 	trim.Cost = stackmend.Cost{Instances: 1, Rows: o.rows(s, p)}
-	return append(out, trim, step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute))
+	start := step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute)
+	start.Args[argInactive] = o.inactive()
+	return append(out, trim, start)
+}
+
+// argInactive names the placement groups that are inactive before anything is
+// done, and so may be afterwards.
+const argInactive, anyPG = "inactive", "any"
+
+func (o OSD) inactive() string {
+	if !o.Up { // nobody knows them
+		return anyPG
+	}
+	var ids []string
+	for _, pg := range o.PGs {
+		if !slices.Contains(strings.Split(pg.State, "+"), "active") {
+			ids = append(ids, pg.ID)
+		}
+	}
+	return strings.Join(ids, " ")
 }
 
 func num(n int64) string { return strconv.FormatInt(n, 10) }

@@ -22,7 +22,7 @@ func snapshot() *Snapshot {
 }
 
 func TestPlanOrder(t *testing.T) {
-	p := Plan(snapshot(), Policy{MaxEntries: 500})
+	p := Plan(snapshot(), Policy{MaxEntries: 500, Degraded: true})
 	var got []string
 	for _, s := range p.Steps {
 		if s.Verb == verbTrim || s.Group == flagsGroup {
@@ -52,9 +52,10 @@ func TestPlanRefuses(t *testing.T) {
 		"only active":       {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
 		"only erasure":      {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[2:3] }, "erasure coded"},
 		"up but not seen":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{} }, "no process"},
+		"inactive already":  {func(_ *Snapshot, p *Policy) { p.Degraded = false }, "inactive already (1.0 2.0 1.2)"},
 		"version not known": {func(s *Snapshot, _ *Policy) { s.OSDs[0].Version, s.OSDs[0].Tool = "", "" }, "its own version"},
 	} {
-		s, p := snapshot(), Policy{MaxEntries: 500}
+		s, p := snapshot(), Policy{MaxEntries: 500, Degraded: true}
 		c.spoil(s, &p)
 		plan := Plan(s, p)
 		text := strings.Join(plan.Refusals, "\n")

@@ -40,8 +40,8 @@
 // # Compatibility
 //
 // Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes, on
-// a real cluster with active placement groups; how tools and daemons fail is
-// tested with scripted ones.
+// a real cluster, with placement groups that are active and with such that are
+// not; how tools and daemons fail is tested with scripted ones.
 // Through cephadm, docker and podman it is NOT tested: see package
 // ceph/supervisor. The trim rules are those of src/tools/ceph_objectstore_tool.cc
 // at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on

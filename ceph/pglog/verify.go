@@ -70,7 +70,7 @@ func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 		}
 		return fmt.Errorf("%w: not every log was read again", stackmend.ErrNotDone)
 	case verbStart:
-		return a.running(ctx, id)
+		return a.running(ctx, id, s)
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
 }
@@ -81,7 +81,7 @@ func key(s stackmend.Step) string {
 
 // running returns ErrNotDone unless an OSD runs, may be respawned, and is
 // settled.
-func (a *Applier) running(ctx context.Context, id int) error {
+func (a *Applier) running(ctx context.Context, id int, s stackmend.Step) error {
 	st, err := a.state(ctx, id)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (a *Applier) running(ctx context.Context, id int) error {
 	if !st.Running || st.Held && st.Respawn != "" {
 		return fmt.Errorf("%w: osd.%d runs: %t, is held: %t", stackmend.ErrNotDone, id, st.Running, st.Held)
 	}
-	if err := a.settled(ctx, id); errors.Is(err, stackmend.ErrRefused) {
+	if err := a.settled(ctx, id, s); errors.Is(err, stackmend.ErrRefused) {
 		return fmt.Errorf("%w: %v", stackmend.ErrNotDone, err)
 	} else {
 		return err

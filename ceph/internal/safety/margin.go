@@ -59,6 +59,17 @@ type Policy struct {
 	// Degraded permits stopping an OSD whose placement groups are degraded or
 	// inactive already.
 	Degraded bool
+	// Inactive reports whether a placement group may be inactive when the OSD
+	// is back, for it was before; nil: none may.
+	Inactive func(pg string) bool
+}
+
+// mayStay reports whether a placement group that was inactive before is so
+// again, and not merely on its way.
+func (p Policy) mayStay(pg PG) bool {
+	words := strings.Split(pg.State, "+")
+	return p.Inactive != nil && p.Inactive(pg.ID) && !slices.Contains(words, "peering") && !slices.Contains(words, "stale") &&
+		slices.ContainsFunc([]string{"peered", "down", "incomplete"}, func(at string) bool { return slices.Contains(words, at) })
 }
 
 // Margin refuses if stopping all of these OSDs together would leave a
@@ -118,7 +129,8 @@ func unwell(state string) bool {
 }
 
 // Settled refuses until an OSD is up and its placement groups are active and
-// not degraded, as the manager knew them after the map in which it came up.
+// not degraded, or as inactive as they may be, as the manager knew them after
+// the map in which it came up.
 func Settled(ctx context.Context, to ceph.Commander, p Policy, osd int) error {
 	m, err := Dump(ctx, to)
 	if err != nil {
@@ -142,6 +154,7 @@ func Settled(ctx context.Context, to ceph.Commander, p Policy, osd int) error {
 			return fmt.Errorf("ceph: placement group %s does not say of which epoch its state is", pg.ID)
 		case int(epoch) < o.UpFrom:
 			return refuse("placement group %s has not reported since osd.%d came up", pg.ID, osd)
+		case p.mayStay(pg):
 		case !slices.Contains(words, "active") || !p.Degraded && (slices.Contains(words, "degraded") || slices.Contains(words, "undersized")):
 			return refuse("placement group %s is %s", pg.ID, pg.State)
 		}

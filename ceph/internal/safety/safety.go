@@ -149,7 +149,7 @@ func (j okJSON) judge(p Policy, osds []int, said *ceph.CommandError) error {
 	switch ok := string(j.OK); {
 	case ok != "true" && ok != "false" || j.NotOK == nil:
 		return errors.New("ceph: the answer to osd ok-to-stop does not say yes or no")
-	case p.Degraded && *j.NotOK > 0 && len(j.Already) == *j.NotOK && len(j.Bad) == 0:
+	case p.Degraded && *j.NotOK > 0 && len(j.Already) == *j.NotOK && j.allAlready():
 		// What is inactive already is not made worse.
 	case ok == "false" || *j.NotOK > 0 || said != nil:
 		return refuse("the manager says that stopping %v would make %d placement groups inactive (%s)", osds, *j.NotOK,
@@ -161,6 +161,12 @@ func (j okJSON) judge(p Policy, osds []int, said *ceph.CommandError) error {
 		}
 	}
 	return nil
+}
+
+// allAlready reports whether all that would become inactive is so already: the
+// manager names such placement groups in both lists.
+func (j okJSON) allAlready() bool {
+	return !slices.ContainsFunc(j.Bad, func(pg string) bool { return !slices.Contains(j.Already, pg) })
 }
 
 // readOKText reads "OSD(s) 1,2 are ok to stop without reducing availability..".

@@ -68,7 +68,8 @@ func TestReadOKToStop(t *testing.T) {
 	}
 	worse := `{"ok_to_stop":false,"osds":[0,1],"num_not_ok_pgs":2,"bad_already_inactive":["2.0"],"bad_become_inactive":["2.1"]}`
 	already := `{"ok_to_stop":false,"osds":[0,1],"num_not_ok_pgs":1,"bad_already_inactive":["2.0"]}`
-	for body, want := range map[string]string{worse: no, already: yes} {
+	both := `{"ok_to_stop":false,"osds":[0,1],"num_not_ok_pgs":1,"bad_already_inactive":["2.0"],"bad_become_inactive":["2.0"]}` // as 16.2.15 has it
+	for body, want := range map[string]string{worse: no, already: yes, both: yes} {
 		if err := readOKToStop(Policy{Degraded: true}, []int{0, 1}, []byte(body), busyErr); kind(err) != want {
 			t.Errorf("degraded permitted, %s: %v, want %s", body, err, want)
 		}

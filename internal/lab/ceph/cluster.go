@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -102,6 +104,16 @@ type Status struct {
 func (s Status) Clean() bool {
 	return s.PGMap.Total > 0 && len(s.PGMap.States) == 1 &&
 		s.PGMap.States[0].Name == "active+clean" && s.PGMap.States[0].Count == s.PGMap.Total
+}
+
+// Every reports whether all PGs have a word, such as peered, in their state.
+func (s Status) Every(word string) bool {
+	for _, st := range s.PGMap.States {
+		if !slices.Contains(strings.Split(st.Name, "+"), word) {
+			return false
+		}
+	}
+	return s.PGMap.Total > 0
 }
 
 // Until polls the status until ok.
