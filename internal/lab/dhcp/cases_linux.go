@@ -3,6 +3,7 @@ package dhcp
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stackmend/stackmend/internal/lab"
@@ -67,8 +68,8 @@ func filtered(rule string) func(*scene) {
 // renewal.
 func networkCut(s *scene) {
 	s.begin()
-	s.ping(0.5)
-	time.Sleep(15 * time.Second)
+	traffic := s.ping(0.5)
+	await(s.t, "the instance's traffic is answered", func() bool { return strings.Count(traffic.Output(), "bytes from") > 20 })
 	s.Filter("iifname vmnic drop", "oifname vmnic drop")
 	s.fail()
 	s.watch()

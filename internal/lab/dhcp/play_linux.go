@@ -153,10 +153,9 @@ func (s *scene) watch() {
 }
 
 // ping sends echo requests from one namespace to an address, until the end.
-func (s *scene) ping(every float64) {
+func (s *scene) ping(every float64) *lab.Process {
 	s.t.Helper()
-	cmd := Command(s.Instance, "ping", "-n", "-i", fmt.Sprint(every), ServerAddr)
-	lab.StartCmd(s.t, cmd)
+	return lab.StartCmd(s.t, Command(s.Instance, "ping", "-n", "-i", fmt.Sprint(every), ServerAddr))
 }
 
 func contains(b []byte, word string) bool { return bytes.Contains(b, []byte(word)) }

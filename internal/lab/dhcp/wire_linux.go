@@ -39,7 +39,7 @@ type Wire struct {
 // the MAC given, or one of its own.
 func NewWire(t testing.TB, other string) *Wire {
 	t.Helper()
-	lab.Need(t, "ip", "nft", "tcpdump", "nsenter", "ethtool")
+	lab.Need(t, "ip", "nft", "tcpdump", "nsenter", "ethtool", "ping")
 	w := &Wire{t: t, Server: netns.New(t), Compute: netns.New(t), Instance: netns.New(t), Other: netns.New(t)}
 	if other == "" {
 		other = otherMAC
