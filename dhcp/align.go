@@ -14,7 +14,8 @@ func equalXID(a, b uint32) bool { return a == b || a == bits.ReverseBytes32(b) }
 type pair struct {
 	ahead time.Duration // of the reference's clock
 	ask   bool
-	sure  bool // the transactions are told and equal
+	sure  bool   // the transactions are told and equal
+	of    [2]int // which of the messages of either side
 }
 
 // window is how far pairs of one offset lie apart: stamps of seconds on both
@@ -50,11 +51,11 @@ func few(events []Event) []Event {
 }
 
 func pairs(ref, events []Event) (out []pair) {
-	for _, a := range events {
+	for i, a := range events {
 		if a.Time.IsZero() || !a.Kind.Asks() && !a.Kind.Answers() {
 			continue
 		}
-		for _, b := range ref {
+		for j, b := range ref {
 			if b.Time.IsZero() || a.Kind != b.Kind || a.Addr != b.Addr && a.Addr != (IPv4{}) && b.Addr != (IPv4{}) && a.Kind != Discover {
 				continue
 			}
@@ -62,26 +63,36 @@ func pairs(ref, events []Event) (out []pair) {
 			if told && !equalXID(a.XID, b.XID) {
 				continue
 			}
-			out = append(out, pair{b.Time.Sub(a.Time), a.Kind.Asks(), told})
+			out = append(out, pair{b.Time.Sub(a.Time), a.Kind.Asks(), told, [2]int{i, j}})
 		}
 	}
 	return out
 }
 
-// elect returns the pairs of the offset that most of them have; of several the
-// smallest. One pair is enough where transactions are told, or where the
-// clocks agree.
+// elect returns the pairs of the offset at which most messages of both sides
+// fall together; of several the smallest. A client that asks again and again
+// near one message of the server makes many pairs and one message. One is
+// enough where transactions are told, or where the clocks agree.
 func elect(pairs []pair) []pair {
 	var best []pair
+	most := 0
+	together := [2]map[int]int{{}, {}}
 	for i, j := 0, 0; i < len(pairs); i++ {
-		for j < len(pairs) && pairs[j].ahead-pairs[i].ahead <= window {
-			j++
+		for ; j < len(pairs) && pairs[j].ahead-pairs[i].ahead <= window; j++ {
+			together[0][pairs[j].of[0]]++
+			together[1][pairs[j].of[1]]++
 		}
-		if w := pairs[i:j]; len(w) > len(best) || len(w) == len(best) && w[0].ahead.Abs() < best[0].ahead.Abs() {
-			best = w
+		w, n := pairs[i:j], min(len(together[0]), len(together[1]))
+		if n > most || n == most && w[0].ahead.Abs() < best[0].ahead.Abs() {
+			best, most = w, n
+		}
+		for side, of := range pairs[i].of {
+			if together[side][of]--; together[side][of] == 0 {
+				delete(together[side], of)
+			}
 		}
 	}
-	if len(best) == 1 && !best[0].sure && best[0].ahead.Abs() > window {
+	if most == 1 && !slices.ContainsFunc(best, func(p pair) bool { return p.sure }) && best[0].ahead.Abs() > window {
 		return nil
 	}
 	return best

@@ -16,6 +16,7 @@ type Conversation struct {
 	Views []View // from the client to the server
 	Lease Lease
 	Until time.Time // the end of all that was observed
+	Taken time.Time // when the sides were read; zero: not told, or Until was told for all of them
 	Good  time.Time // the last answer that was taken before Break; zero: none seen
 	Break time.Time // the first request that was not answered; zero: none
 	Over  time.Time // when an answer was taken again; zero: not
@@ -55,7 +56,11 @@ func Converse(s *Snapshot) iter.Seq[Conversation] {
 			if len(s.Only) > 0 && !slices.Contains(s.Only, m) {
 				continue
 			}
-			if !yield(converse(m, groups[m], s.until())) {
+			c := converse(m, groups[m], s.until())
+			if s.Until.IsZero() {
+				c.Taken = s.Taken
+			}
+			if !yield(c) {
 				return
 			}
 		}
@@ -155,13 +160,11 @@ func (c *Conversation) lease() {
 	for _, v := range c.Views {
 		l := v.Lease
 		l.At = l.At.Add(v.Offset)
-		if l.Time == 0 {
-			l.Time = c.Lease.Time
-		}
+		l.Time, l.T1, l.T2 = cmp.Or(l.Time, c.Lease.Time), cmp.Or(l.T1, c.Lease.T1), cmp.Or(l.T2, c.Lease.T2)
 		if v.Lease.Addr != (IPv4{}) && (c.Lease.Addr == (IPv4{}) || l.At.After(c.Lease.At)) {
 			c.Lease = l
-		} else if c.Lease.Time == 0 {
-			c.Lease.Time = l.Time
+		} else {
+			c.Lease.Time, c.Lease.T1, c.Lease.T2 = cmp.Or(c.Lease.Time, l.Time), cmp.Or(c.Lease.T1, l.T1), cmp.Or(c.Lease.T2, l.T2)
 		}
 		for _, e := range v.Events {
 			setAddr(&c.Addr, e.Addr)

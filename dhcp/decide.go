@@ -70,7 +70,7 @@ type rule func(f *facts, v *Verdict) bool
 // rules in their order: what was told outright comes before what follows from
 // counts.
 var rules = []rule{(*facts).duplicate, (*facts).checksum, (*facts).refused, (*facts).exhausted, (*facts).died,
-	(*facts).healthy, (*facts).stopped, (*facts).silent, (*facts).lostRequests, (*facts).lostReplies, (*facts).outside, (*facts).inside, (*facts).gone, (*facts).unknown}
+	(*facts).outdated, (*facts).healthy, (*facts).stopped, (*facts).silent, (*facts).lostRequests, (*facts).lostReplies, (*facts).outside, (*facts).inside, (*facts).gone, (*facts).unknown}
 
 func (v *Verdict) is(code string, sure stackmend.Confidence, message string, args ...any) bool {
 	v.Code, v.Confidence, v.Message = code, sure, fmt.Sprintf(message, args...)
@@ -136,6 +136,19 @@ func (f *facts) checksum(v *Verdict) bool {
 	return false
 }
 
+// outdated: no trouble in what was seen, which ends before the last lease did,
+// and that was before the sides were read. A client that died without a word
+// looks like this, and so does an old log.
+func (f *facts) outdated(v *Verdict) bool {
+	over := f.Good.Add(f.Lease.longest())
+	if !f.Break.IsZero() || f.vanished || f.Good.IsZero() || f.Lease.longest() == 0 || f.Taken.Before(over) || !f.released().IsZero() || f.ended() != nil {
+		return false
+	}
+	v.Could = []string{Healthy, ClientDied, RequestsLost, TrafficStoppedFirst}
+	v.Capture = []string{"tell until when these logs and captures were being written, or give newer ones: whether the lease was renewed"}
+	return v.is(Undetermined, stackmend.Low, "leases were taken, last at %s; what was seen ends at %s, and that lease ran out at %s", instant(f.Good), instant(f.Until), instant(over))
+}
+
 // healthy: no trouble in what was seen.
 func (f *facts) healthy(v *Verdict) bool {
 	if released := f.released(); !released.IsZero() {
@@ -149,10 +162,13 @@ func (f *facts) healthy(v *Verdict) bool {
 	if f.renewed() {
 		sure, message = stackmend.Medium, "leases are renewed"
 	}
-	for _, s := range f.clients() {
-		if len(s.Events) > 0 {
-			sure, message = stackmend.High, "the client takes its leases"
-		}
+	switch {
+	case len(f.Views) == 1 && f.clientLog != nil:
+		message = "the client takes its leases; whether another machine uses its MAC cannot be seen from here"
+	case len(f.clients()) > 0 && f.renewed():
+		sure, message = stackmend.High, "the client takes its leases"
+	case len(f.clients()) > 0:
+		message = "the client took a lease, and was not seen to renew it yet"
 	}
 	v.is(Healthy, sure, "%s, last at %s", message, instant(f.Good))
 	if due := f.Good.Add(f.Lease.T2); sure < stackmend.High && f.Lease.T2 > 0 && f.Until.Before(due) {
@@ -176,17 +192,20 @@ func (f *facts) released() (at time.Time) {
 // renewed: a request about half a lease after an answer says that the answer
 // was taken.
 func (f *facts) renewed() bool {
-	acks := 0
 	for _, v := range f.Views {
-		n := 0
-		for _, e := range v.Events {
-			if e.Kind == Ack {
-				n++
+		for _, kind := range []Kind{Ack, Bound} { // some logs of clients tell of one alone
+			var first, last time.Time
+			for _, e := range v.Events {
+				if e.Kind == kind {
+					first, last = cmp.Or(first, e.Time), e.Time
+				}
+			}
+			if last.Sub(first) >= patience {
+				return true
 			}
 		}
-		acks = max(acks, n)
 	}
-	return acks > 1
+	return false
 }
 
 // complete adds what every verdict has: status, evidence, advice.

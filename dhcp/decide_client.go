@@ -26,8 +26,10 @@ func (f *facts) duplicate(v *Verdict) bool {
 		if turns := interleaved(s.Events); turns >= 2 {
 			return v.is(DuplicateMAC, f.bothSidesOf(turns >= 3), "two clients speak with this MAC: their transactions take turns, %d times in %s", turns, s.Trace.Name)
 		}
-		if turns := alternating(s.Events); turns >= 3 && len(s.Names) > 1 {
-			return v.is(DuplicateMAC, stackmend.Medium, "two clients speak with this MAC, by the names %s and %s in turns", s.Names[0], s.Names[1])
+		for what, all := range map[string][]string{"names": s.Names, "client identifiers": s.ClientIDs} {
+			if turns := alternating(s.Events); turns >= 3 && len(all) > 1 {
+				return v.is(DuplicateMAC, stackmend.Medium, "two clients speak with this MAC, by the %s %s and %s in turns", what, all[0], all[1])
+			}
 		}
 	}
 	return f.surplus(v)
@@ -51,7 +53,8 @@ func interleaved(events []Event) (turns int) {
 	return turns
 }
 
-// alternating counts changes of the name that a client gives.
+// alternating counts changes of the name, or of the identifier, that a client
+// gives.
 func alternating(events []Event) (turns int) {
 	var now uint8
 	for _, e := range events {

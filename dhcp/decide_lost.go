@@ -85,6 +85,10 @@ func (f *facts) lostRequests(v *Verdict) bool {
 	}
 	sure := stackmend.High
 	switch {
+	case sent.Point == ClientCapture && !f.hears():
+		sure = stackmend.Medium
+		v.Could = []string{RequestsLost, TrafficStoppedFirst}
+		v.Capture = []string{"tcpdump on the instance's tap: whether anything comes out of it"}
 	case sent.Point == ClientLog:
 		sure = stackmend.Low
 		v.Could = []string{RequestsLost, TrafficStoppedFirst}
@@ -93,6 +97,11 @@ func (f *facts) lostRequests(v *Verdict) bool {
 		sure = stackmend.Medium
 	}
 	return v.is(RequestsLost, sure, "the client sent %d requests, none arrived at the server", sent.asks())
+}
+
+// hears: the instance has answers to its ARP, or other traffic.
+func (f *facts) hears() bool {
+	return f.goesOn() != nil || f.clientCap != nil && f.clientCap.unicast > 0 && !f.arpUnanswered(f.clientCap)
 }
 
 // lostReplies: requests arrive and are answered, and the client takes no
@@ -105,16 +114,28 @@ func (f *facts) lostReplies(v *Verdict) bool {
 	if t := f.tap; t != nil && t.asks() > 0 && t.answers() == 0 {
 		return v.is(RepliesLost, stackmend.High, "the server answered, and no answer reached the instance's tap")
 	}
-	if f.unicastArrives(s) {
+	switch f.unicastArrives(s) {
+	case arrives:
 		if f.stoppedFirst(v) {
 			return true
 		}
-		return v.is(RepliesLost, f.bothSides(stackmend.Medium), "%d requests arrived, unicasts as well, and %d were answered; the client took none: only the answers are lost", s.asks(), s.answers())
+		sure := f.bothSides(stackmend.Medium)
+		if len(some(f.clientCap, f.tap)) == 0 && !f.clientLog.tellsChecksums() {
+			sure = stackmend.Medium
+		}
+		return v.is(RepliesLost, sure, "%d requests arrived, unicasts as well, and %d were answered; the client took none: only the answers are lost", s.asks(), s.answers())
+	case missing:
+		if s.answers() < s.asks()/2 {
+			return false
+		}
+		return v.is(InstanceDeaf, f.bothSides(stackmend.Medium), "only broadcasts arrived, which were answered, and the client took no answer: the instance still sends, and receives nothing, not even the answers to its ARP")
 	}
-	if s.answers() < s.asks()/2 {
-		return false
+	if f.stoppedFirst(v) {
+		return true
 	}
-	return v.is(InstanceDeaf, f.bothSides(stackmend.Medium), "only broadcasts arrived, which were answered, and the client took no answer: the instance still sends, and receives nothing, not even the answers to its ARP")
+	v.Could = []string{RepliesLost, InstanceDeaf, WrongUDPChecksum}
+	v.Capture = []string{"tcpdump at the server or on the instance's tap: whether its requests are unicasts, and whether it has answers to its ARP"}
+	return v.is(Undetermined, stackmend.Low, "%d requests arrived and %d were answered, and the client took no answer; whether it receives anything else cannot be told from this", s.asks(), s.answers())
 }
 
 // bothSides is High when the client's own side was seen.
@@ -127,18 +148,80 @@ func (f *facts) bothSides(alone stackmend.Confidence) stackmend.Confidence {
 	return alone
 }
 
-// unicastArrives reports whether the instance's unicasts reach the server. A
-// server's log does not tell: then whether requests came before T2, from when
-// on clients broadcast.
-func (f *facts) unicastArrives(s *seen) bool {
+// arrival is whether the instance's unicasts reach the server, for which its
+// ARP must have been answered.
+type arrival int
+
+const (
+	cannotTell arrival = iota
+	arrives
+	missing
+)
+
+// unicastArrives tells whether the instance's unicasts reach the server. A
+// server's log does not tell how a request came: then the client's own words
+// are counted against it, and without these whether requests came before T2,
+// from when on all clients broadcast, and for how long.
+func (f *facts) unicastArrives(s *seen) arrival {
 	if s.unicast+s.broadcast > 0 {
-		return s.unicast > 0
+		return arrivalIf(s.unicast > 0)
+	}
+	for _, c := range f.clients() {
+		if c.unicast > 0 && c.Told && c.requests == c.unicast+c.broadcast {
+			return arrivalIf(s.requests > c.broadcast)
+		}
 	}
 	if f.Good.IsZero() || f.Lease.T2 == 0 || s.first.IsZero() {
-		return s.requests > 0
+		return cannotTell
 	}
-	early := f.Good.Add((f.Lease.T1 + f.Lease.T2) / 2)
-	return s.requests > 0 && s.first.Before(early)
+	t1, t2 := f.Good.Add(f.Lease.T1), f.Good.Add(f.Lease.T2)
+	switch {
+	case s.requests == 0 || !s.first.Before(t1.Add(t2.Sub(t1)/2)):
+		return missing
+	case s.asksWithin(latest(f.Good.Add(arpReachable), s.first).Add(arpProbes), t2):
+		return arrives
+	}
+	return cannotTell
+}
+
+// tellsChecksums reports whether the client would say that it drops answers
+// for their checksum: udhcpc and networkd do not.
+func (s *seen) tellsChecksums() bool {
+	return s != nil && (s.Trace.Format == Dhclient || s.Trace.Format == Dhcpcd)
+}
+
+func arrivalIf(yes bool) arrival {
+	if yes {
+		return arrives
+	}
+	return missing
+}
+
+// An instance that receives nothing still sends to a server whose address it
+// has learnt: Linux takes it as reachable for up to 45 seconds after the last
+// sign of it, then asks for eight more (base_reachable_time, delay_first_probe_time,
+// ucast_solicit:
+// https://github.com/torvalds/linux/blob/v6.1/net/ipv4/arp.c).
+const (
+	arpReachable = 45 * time.Second
+	arpProbes    = 10 * time.Second
+)
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// asksWithin reports whether requests came in that time.
+func (s *seen) asksWithin(from, to time.Time) bool {
+	for _, e := range s.Events {
+		if e.Kind == Request && e.Time.After(from) && e.Time.Before(to) {
+			return true
+		}
+	}
+	return false
 }
 
 // outside decides by the capture of the tap alone: what leaves the instance and
@@ -219,7 +302,7 @@ func (f *facts) gone(v *Verdict) bool {
 	}
 	v.Could = []string{RequestsLost, TrafficStoppedFirst, ClientDied}
 	v.Capture = []string{"whether the instance runs", "tcpdump on its tap: whether it asks, and whether other traffic goes on", "its console log"}
-	return v.is(Undetermined, stackmend.Low, "no renewal was seen when it was due at %s, and the lease ran out", instant(f.since))
+	return v.is(Undetermined, stackmend.Low, "no renewal was seen when it was due at %s", instant(f.since))
 }
 
 // unknown ends the rules.

@@ -63,7 +63,11 @@ func script(text string) (events []Event) {
 
 func trace(at Point, events []Event) *Trace {
 	t := &Track{MAC: client, Events: events, Lease: Lease{Addr: addr, Server: server, Time: 1000 * time.Second, T1: 500 * time.Second, T2: 875 * time.Second}}
-	return &Trace{Name: string(at), Point: at, Tracks: []*Track{t}, From: t0, Until: events[len(events)-1].Time}
+	tr := &Trace{Name: string(at), Point: at, Tracks: []*Track{t}, From: t0, Until: events[len(events)-1].Time}
+	if at == ClientLog {
+		tr.Format = Dhclient
+	}
+	return tr
 }
 
 // beside gives the capture's client traffic that ended so many seconds after
@@ -124,7 +128,7 @@ func TestRules(t *testing.T) {
 		"it died of its trouble":                     {[]*Trace{trace(ClientLog, script(lease+unasked+" d1100")), trace(ServerLog, script(lease+answered))}, "replies-lost high"},
 		"the client is silent, the instance is not":  {[]*Trace{beside(trace(TapCapture, script(lease)), 2000, true)}, "client-died medium"},
 		"the lease was given back":                   {[]*Trace{trace(ServerLog, script(lease+"L100"))}, "healthy high"},
-		"one retransmission":                         {[]*Trace{trace(ClientLog, script(lease+"r500 r504 A504.2"))}, "healthy high"},
+		"one retransmission":                         {[]*Trace{trace(ClientLog, script(lease+"r500 r504 A504.2"))}, "healthy medium"},
 		"a restarted client":                         {[]*Trace{trace(ServerCapture, script(lease+"D100 O100.1 R100.2 A100.3 r600 A600.1"))}, "healthy medium"},
 		"recovered":                                  {[]*Trace{trace(ClientLog, script(lease+"r500 r510 r520 r540 A541 r1040 A1040.1")), trace(ServerLog, script(lease+"r500 A500.1 r510 A510.1 r520 A520.1 r540 A540.1 r1040 A1040.1"))}, "replies-lost high"},
 	} {
@@ -231,6 +235,63 @@ func TestRenewalLoad(t *testing.T) {
 	}
 	if !found {
 		t.Error("no load")
+	}
+}
+
+// TestOld: a lease that ran out since the last line was written is not called
+// healthy, unless it is told that nothing was written since.
+func TestOld(t *testing.T) {
+	for name, c := range map[string]struct {
+		taken, until int // seconds after the beginning; 0: not told
+		want         string
+	}{
+		"when it was read is not known": {0, 0, Healthy},
+		"read while the lease lasts":    {900, 0, Healthy},
+		"read later":                    {100_000, 0, Undetermined},
+		"written no longer than that":   {100_000, 600, Healthy},
+		"written, and no renewal came":  {100_000, 99_000, Undetermined},
+	} {
+		s := &Snapshot{Traces: []*Trace{trace(ServerLog, script(lease+"r500 A500.1"))}}
+		if c.taken > 0 {
+			s.Taken = t0.Add(time.Duration(c.taken) * time.Second)
+		}
+		if c.until > 0 {
+			s.Until = t0.Add(time.Duration(c.until) * time.Second)
+		}
+		v := Judge(s)[0]
+		if v.Code != c.want {
+			t.Errorf("%s: %s", name, explain(v))
+		}
+		checkVerdict(t, v)
+	}
+}
+
+// TestEvenRenewals: a server may have clients renew at any time. One that
+// does so in even steps takes its answers; one that asks sooner than it used to
+// does not.
+func TestEvenRenewals(t *testing.T) {
+	for text, want := range map[string]string{
+		"r60 A60.1 r120 A120.1 r180 A180.1 r240 A240.1":                       Healthy,
+		"r60 A60.1 r120 A120.1 r130 A130.1 r135 A135.1 r142 A142.1 r150 A151": RepliesLost,
+	} {
+		tr := trace(ServerLog, script(lease+text))
+		tr.Tracks[0].Lease.T1, tr.Tracks[0].Lease.T2 = 0, 0
+		if v := Judge(&Snapshot{Traces: []*Trace{tr}})[0]; v.Code != want {
+			t.Errorf("%s: %s", text, explain(v))
+		}
+	}
+}
+
+// TestElect: a client that asks again and again near one message of the
+// server's says nothing of the clocks.
+func TestElect(t *testing.T) {
+	server := script("D0 O0.1 R0.2 A0.3")
+	client := script("D0 R0 R20 R21 R22 R23")
+	for i := range client {
+		client[i].XID = 0
+	}
+	if offset, _, told := align(server, client); !told || offset != 0 {
+		t.Errorf("offset %v, told %v", offset, told)
 	}
 }
 

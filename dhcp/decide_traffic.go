@@ -96,7 +96,7 @@ func (f *facts) arpUnanswered(s *seen) bool {
 
 // lives returns a view in which the instance is heard after its lease ran out.
 func (f *facts) lives() *seen {
-	over := f.Good.Add(f.Lease.Time)
+	over := f.Good.Add(f.Lease.longest())
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
 		if s.Traffic.LastSent.Add(s.Offset).After(over) {
 			return s

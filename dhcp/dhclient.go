@@ -100,6 +100,6 @@ func readDhclientReason(m *message, text []byte) bool {
 	if rest, is := after(text, "interface="); is {
 		m.iface = field(&rest)
 	}
-	m.Kind, m.Reason, m.note = kind, string(reason), !ok
+	m.Kind, m.Reason, m.note, m.daemon = kind, string(reason), !ok, !ok // PREINIT comes before any word of the client
 	return true
 }

@@ -26,6 +26,12 @@ func readDhcpcd(l *logReader, m *message) bool {
 
 func (l *logReader) dhcpcdOf(m *message, text []byte) bool {
 	switch {
+	case bytes.HasPrefix(text, []byte("renewing lease of ")):
+		l.sends = Unicast
+	case bytes.HasPrefix(text, []byte("soliciting")), bytes.Contains(text, []byte("rebinding")), bytes.HasPrefix(text, []byte("requesting lease of ")):
+		l.sends = Broadcast
+	}
+	switch {
 	case prefix(&text, "hardware address "):
 		m.mac, m.note = first(parseMAC(field(&text))), true
 	case prefix(&text, "soliciting a DHCP lease"):
@@ -78,6 +84,9 @@ func (l *logReader) dhcpcdSent(m *message, text []byte) bool {
 		return false
 	}
 	m.Kind = kind
+	if kind == Request { // as it said just before
+		m.Cast = l.sends
+	}
 	if rest, ok := after(text, "xid "); ok {
 		m.XID = parseXID(field(&rest))
 	}

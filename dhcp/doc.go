@@ -39,6 +39,10 @@
 //	bad-checksum           the answers reach the instance with a wrong UDP checksum
 //	undetermined           none of these follows from what was seen
 //
+// A log that ends may be old, or its client dead: of a lease that ran out since
+// the last line and before Snapshot.Taken nothing is said, unless
+// Snapshot.Until tells until when the sides were being written.
+//
 // # Helping an instance
 //
 // [Plan] chooses for each selected instance the mildest [Remedy] that its

@@ -21,6 +21,7 @@ func Example() {
 			return
 		}
 		s.Traces = append(s.Traces, trace)
+		s.Until = trace.Until // a recording: nothing was written later
 	}
 	for _, f := range dhcp.Check(s).Findings {
 		fmt.Println(f.Status, f.Code, f.Subject)

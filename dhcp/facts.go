@@ -86,13 +86,16 @@ func gather(c Conversation) *facts {
 	return f
 }
 
-// vanish looks whether a renewal was due that no side has seen.
+// vanish looks whether a renewal was due that no side has seen: by T2 clients
+// have asked, whatever they are.
 func (f *facts) vanish() {
-	l := f.Lease
-	if f.Good.IsZero() || l.Time == 0 || f.Until.Before(f.Good.Add(l.Time)) {
+	by := f.Lease.longest()
+	if f.Lease.T2 > 0 {
+		by = min(by, f.Lease.T2)
+	}
+	if f.Good.IsZero() || by == 0 || f.Until.Before(f.Good.Add(by+patience)) {
 		return
 	}
-	due := f.Good.Add(l.T1)
 	for _, v := range f.Views {
 		for _, e := range v.Events {
 			if e.Kind.Asks() && e.Time.After(f.Good.Add(patience)) {
@@ -100,7 +103,7 @@ func (f *facts) vanish() {
 			}
 		}
 	}
-	f.vanished, f.since = true, due
+	f.vanished, f.since = true, f.Good.Add(f.Lease.T1)
 }
 
 // place gives the view its place by its point; of two the one that has more.

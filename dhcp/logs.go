@@ -75,6 +75,7 @@ type logReader struct {
 	m0      Event
 	asker   *Track         // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
+	sends   Cast           // how dhcpcd sends its next requests
 	packets bool           // Kea tells of packets: what it says of leases is told already
 	other   int64          // lines of programs of the other side
 	nameOf  struct {       // dnsmasq tells a client's name before its message
@@ -204,7 +205,9 @@ func (l *logReader) fill(t *Track) {
 		m.Who = l.who(&t.Names, m.name)
 	}
 	if len(m.id) > 0 {
-		l.who(&t.ClientIDs, m.id)
+		if n := l.who(&t.ClientIDs, m.id); len(m.name) == 0 {
+			m.Who = n
+		}
 	}
 	if m.lease.Time > 0 {
 		t.Lease.Time = m.lease.Time

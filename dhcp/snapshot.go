@@ -12,7 +12,7 @@ import (
 // what follows from the rest.
 type Snapshot struct {
 	Subject   string    // the site, host or instance, for people
-	Taken     time.Time // when it was observed
+	Taken     time.Time // when it was observed; zero: not known, and leases are not compared with it
 	Traces    []*Trace
 	Until     time.Time  // up to when the sides were being written; zero: to what is last in them
 	Instances []Instance // what is known of the instances; may be empty
@@ -81,6 +81,15 @@ type Lease struct {
 	Addr, Server IPv4
 	At           time.Time     // when it was given
 	Time, T1, T2 time.Duration // zero: not told
+}
+
+// longest is how long the lease lasts at most: dhclient's log tells when it
+// renews, which is after 0.4 of the lease at the earliest.
+func (l Lease) longest() time.Duration {
+	if l.Time == 0 {
+		return l.T1 * 5 / 2
+	}
+	return l.Time
 }
 
 // Traffic is what a capture holds of an instance beside DHCP. From and To are

@@ -24,7 +24,7 @@ func lastSpell(all []spell) *spell {
 func spells(events []Event, r rhythm) []spell {
 	var all []spell
 	var open *spell
-	soon := r.soon
+	soon := r.early(events)
 	for i := 0; i < len(events); i++ {
 		e := &events[i]
 		switch {
@@ -55,12 +55,12 @@ func spells(events []Event, r rhythm) []spell {
 	return drop(all, events)
 }
 
-// drop leaves out what is no trouble: one request that was lost and asked
-// again at once.
+// drop leaves out what is no trouble: requests that were asked again at once,
+// and then answered.
 func drop(all []spell, events []Event) []spell {
 	kept := all[:0]
 	for _, s := range all {
-		if s.asks > 1 || s.over.IsZero() && s.lasts(events) || s.tells(events) {
+		if s.asks > 1 && !s.brief() || s.over.IsZero() && s.lasts(events) || s.tells(events) {
 			kept = append(kept, s)
 		}
 	}
@@ -69,6 +69,11 @@ func drop(all []spell, events []Event) []spell {
 
 // patience is how long a client waits for an answer at least.
 const patience = 10 * time.Second
+
+// brief: a client asked again, and soon had its answer.
+func (s spell) brief() bool {
+	return !s.over.IsZero() && !s.since.IsZero() && s.over.Sub(s.since) < patience
+}
 
 func (s spell) lasts(events []Event) bool {
 	last := events[len(events)-1].Time
@@ -97,6 +102,7 @@ func (k Kind) trouble() bool {
 // A rhythm is how a client with a lease asks.
 type rhythm struct {
 	soon  time.Duration // a client that has its lease does not ask again so early
+	guess bool          // its time of renewal was not told
 	lease time.Duration // zero: not known
 	until time.Time     // how far the track was observed
 }
@@ -105,16 +111,37 @@ type rhythm struct {
 // after 0.4 of it at times, and ask again sooner when they have no answer. What
 // a client's own log calls an answer was taken.
 func rhythmOf(p Point, l Lease, until time.Time) rhythm {
-	r := rhythm{soon: 3 * l.Time / 10, lease: l.Time, until: until}
+	r := rhythm{soon: 3 * l.Time / 10, guess: true, lease: l.Time, until: until}
 	switch {
 	case p == ClientLog:
 		r.soon = 0
 	case l.T1 > 0: // told by the server; some take up to an eighth off
-		r.soon = 6 * l.T1 / 10
+		r.soon, r.guess = 6*l.T1/10, false
 	case l.Time <= 0:
 		r.soon = 30 * time.Second
 	}
 	return r
+}
+
+// early is what counts as too early in these events. Where the time of renewal
+// was not told (a server may give any) it is what the client itself once kept:
+// one that renews in even steps takes its answers.
+func (r rhythm) early(events []Event) time.Duration {
+	if !r.guess || r.soon == 0 {
+		return r.soon
+	}
+	var longest time.Duration
+	var last time.Time
+	for _, e := range events {
+		if e.Kind != Request || e.Time.IsZero() {
+			continue
+		}
+		if !last.IsZero() {
+			longest = max(longest, e.Time.Sub(last))
+		}
+		last = e.Time
+	}
+	return min(r.soon, 6*longest/10)
 }
 
 // taken reports whether the answer to the satisfied request at i ends a spell:

@@ -29,7 +29,7 @@ var sides = map[byte]struct {
 // load reads some sides of a case.
 func load(t testing.TB, dir, which string) *Snapshot {
 	t.Helper()
-	s := &Snapshot{Subject: filepath.Base(dir), Taken: readAt.Now}
+	s := &Snapshot{Subject: filepath.Base(dir)}
 	for i := range len(which) {
 		side := sides[which[i]]
 		trace, err := readSide(t.Context(), dir, side.file, side.at, side.format)
@@ -38,6 +38,7 @@ func load(t testing.TB, dir, which string) *Snapshot {
 		}
 		s.Traces = append(s.Traces, trace)
 	}
+	s.Taken = s.until() // they were read when they were recorded
 	return s
 }
 
@@ -63,8 +64,8 @@ func TestVerdicts(t *testing.T) {
 		few        = "healthy low" // one exchange was seen, and no more
 	)
 	for _, c := range []struct{ dir, all, logs, captures, serverLog, clientLog, serverCapture, clientCapture string }{
-		{"normal", "healthy high", "healthy high", "healthy high", "healthy medium", "healthy high", "healthy medium", "healthy high"},
-		{"normal-nologdhcp", "healthy high", "healthy high", "healthy high", "healthy medium", "healthy high", "healthy medium", "healthy high"},
+		{"normal", "healthy high", "healthy high", "healthy high", "healthy medium", "healthy medium", "healthy medium", "healthy high"},
+		{"normal-nologdhcp", "healthy high", "healthy high", "healthy high", "healthy medium", "healthy medium", "healthy medium", "healthy high"},
 		{"replies-dropped", "replies-lost high", "replies-lost high", "replies-lost high", "replies-lost medium", cannotTell, "replies-lost medium", cannotTell},
 		{"requests-dropped", "requests-lost high", "requests-lost low", "requests-lost high", cannotTell, cannotTell, few, cannotTell},
 		{"rx-dead", "instance-deaf high", "instance-deaf high", "instance-deaf high", "instance-deaf medium", cannotTell, "instance-deaf medium", cannotTell},
@@ -73,7 +74,7 @@ func TestVerdicts(t *testing.T) {
 		{"nak-wrong-network", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high"},
 		{"nak-address-taken", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high", "server-refuses high"},
 		{"pool-exhausted", "pool-exhausted high", "pool-exhausted high", "server-silent medium", "pool-exhausted high", cannotTell, "server-silent medium", cannotTell},
-		{"duplicate-mac", "duplicate-mac medium", "duplicate-mac medium", "duplicate-mac medium", "duplicate-mac medium", "healthy high", "duplicate-mac medium", "duplicate-mac medium"},
+		{"duplicate-mac", "duplicate-mac medium", "duplicate-mac medium", "duplicate-mac medium", "duplicate-mac medium", "healthy medium", "duplicate-mac medium", "duplicate-mac medium"},
 	} {
 		for which, want := range map[string]string{"SCsc": c.all, "SC": c.logs, "sc": c.captures, "S": c.serverLog, "C": c.clientLog, "s": c.serverCapture, "c": c.clientCapture} {
 			t.Run(c.dir+"/"+which, func(t *testing.T) {

@@ -39,6 +39,10 @@ func TestSides(t *testing.T) {
 		t.Errorf("%v\n%.300s", err, b)
 	}
 	status, out, _ = run(t.Context(), "-dnsmasq", data+"normal/dnsmasq.log")
+	if status != 3 || !strings.Contains(out, "that lease ran out") {
+		t.Errorf("of an old log, status %d: %s", status, out)
+	}
+	status, out, _ = run(t.Context(), "-dnsmasq", data+"normal/dnsmasq.log", "-until", "2026-11-26T02:00:30Z")
 	if status != 0 || !strings.Contains(out, "healthy") {
 		t.Errorf("%d %s", status, out)
 	}

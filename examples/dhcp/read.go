@@ -131,6 +131,9 @@ func (f *follower) tell(i int, t *dhcp.Trace) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.snapshot.Traces[f.first+i] = t
+	if f.until == "" { // what is followed is being written
+		f.snapshot.Until = time.Now()
+	}
 	for _, v := range changed(dhcp.Judge(f.snapshot), f.before) {
 		_ = cli.Note(f.changes, "%s %s %s: %s\n", v.Status, v.MAC, v.Code, v.Message)
 	}

@@ -83,7 +83,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.instances, "instances", "`FILE` with the JSON of GET /v2.0/ports, or a list of mac, name, host, bridge, tap; may be repeated")
 	f.Var(&s.only, "mac", "judge this `MAC` alone; may be repeated")
 	f.Var(&s.since, "since", "leave out what is told to be before this `AGE`, such as 24h or 7d")
-	f.StringVar(&s.until, "until", "", "`TIME` up to which logs and captures were being written (RFC 3339, or now); without it their last lines tell")
+	f.StringVar(&s.until, "until", "", "`TIME` up to which logs and captures were being written (RFC 3339, or now); without it their last lines tell, and of a client whose lease ran out since then nothing is said")
 	f.StringVar(&s.zone, "zone", "UTC", "time `ZONE` of the logs where they do not say it")
 	f.StringVar(&s.boot, "boot", "", "`TIME` (RFC 3339) at which the instance of a console log started")
 	f.StringVar(&s.svg, "svg", "", "draw the conversation of the first client in trouble, or of -mac, to `FILE`")

@@ -16,9 +16,8 @@ type failure struct {
 	other    string // MAC of the other instance
 	last     int    // of the pool
 	hosts    string // dnsmasq's reservations
-	quietLog bool
-	dnsmasq  bool // this server alone
-	dhclient bool // this client alone
+	dnsmasq  bool   // this server alone
+	dhclient bool   // this client alone
 }
 
 // Cases are the names of all failures, sorted.
@@ -35,7 +34,6 @@ var later = Times{Lease: 72, Renew: 36, Rebind: 48, Watch: 45 * time.Second}
 
 var cases = map[string]failure{
 	"normal":            {play: normal},
-	"normal-nologdhcp":  {play: normal, quietLog: true, dnsmasq: true},
 	"replies-dropped":   {play: filtered("oifname tapcli ether type ip udp dport 68 drop")},
 	"requests-dropped":  {play: filtered("iifname tapcli ether type ip udp dport 67 drop")},
 	"rx-dead":           {play: filtered("oifname vmnic drop")},

@@ -44,6 +44,7 @@ type Setup struct {
 	Client string // empty: Dhclient
 	Times  Times  // zero: Quick
 	Dir    string // where the files go; empty: a temporary folder
+	Quiet  bool   // dnsmasq without --log-dhcp
 }
 
 // The files that a play leaves in its folder.
@@ -83,7 +84,7 @@ func Play(t testing.TB, s Setup) Recording {
 	w := NewWire(t, c.other)
 	play := &scene{Wire: w, Setup: s, t: t}
 	taps := []*lab.Process{w.Capture(w.Server, "eth0", play.file(ServerCapture)), w.Capture(w.Instance, "eth0", play.file(ClientCapture)), w.Capture(w.Compute, "tapcli", play.file(TapCapture))}
-	p := pool{to: 50, times: s.times(c), quietLog: c.quietLog, hosts: c.hosts}
+	p := pool{to: 50, times: s.times(c), quietLog: s.Quiet, hosts: c.hosts}
 	if c.last > 0 {
 		p.to = c.last
 	}
