@@ -71,12 +71,14 @@
 //
 // # Safety
 //
-// Nothing is changed: there is no plan yet. [Verdict.Remedies] names what could
-// help, mildest first, and none without a verdict of medium confidence.
+// Reading, [Check] and [Plan] change nothing. [Verdict.Remedies] names what
+// could help, mildest first, and none without a verdict of medium confidence; an
+// [Applier] does one of them, for one instance, and refuses what it was not
+// given the means for.
 //
 // # Privileges
 //
-// None but reading the logs and captures. [ObserveHost] reads /proc, /sys and
+// To judge: reading the logs and captures. To help: [Libvirt]'s, above. [ObserveHost] reads /proc, /sys and
 // libvirt's logs, the latter as root; what it may not read is in Host.Unseen.
 //
 // # Compatibility

@@ -141,7 +141,7 @@ func (c *capture) dhcp(f *frame) {
 		return
 	}
 	e := Event{Time: f.at, Number: c.trace.Units, XID: p.xid, Addr: p.addr(), Server: p.server, Kind: p.kind, Lease: p.lease,
-		Cast: f.cast(), Flags: p.flags | f.flags(p.reply)}
+		Cast: p.cast(f), Flags: p.flags | f.flags(p.reply)}
 	if p.giaddr == (IPv4{}) && !p.reply {
 		c.flow(p.mac).sent(f)
 	}
@@ -187,6 +187,18 @@ func (t *Track) repeats(e Event) bool {
 		}
 	}
 	return false
+}
+
+// cast tells how the client's message was addressed. What a relay passes on it
+// has had as a broadcast, though it sends it on as a unicast of its own.
+func (p *packet) cast(f *frame) Cast {
+	switch {
+	case p.giaddr == (IPv4{}):
+		return f.cast()
+	case p.reply:
+		return CastUnknown
+	}
+	return Broadcast
 }
 
 // cast tells how the packet is addressed.
