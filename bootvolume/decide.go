@@ -69,7 +69,7 @@ type verdict struct {
 // ended is told by nova's own words first: they name the instance.
 func (s *Snapshot) ended(b Boot) verdict {
 	switch {
-	case b.Failure == "":
+	case b.Failure == "" && (b.Cinder == nil || b.Cinder.Quota == ""):
 		return verdict{code: CodeUndetermined, message: "nova asked for a volume, and neither success nor failure is in the logs",
 			fix: "give the nova-compute log up to its end; the boot may still be going on"}
 	case tooSlow.MatchString(b.Failure):

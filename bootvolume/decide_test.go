@@ -96,6 +96,9 @@ func TestVerdicts(t *testing.T) {
 		{CodeLostBeforeHAProxy, func(s *Snapshot) { noPost(s); failure(s, "Unable to establish connection to http://cinder") }},
 		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Spans[HAProxy] = Span{} }},
 		{CodeIDNotFound, func(s *Snapshot) { failure(s, "Volume x could not be found.") }},
+		{CodeOverQuota, func(s *Snapshot) {
+			failure(s, "Failed to create block device for instance due to exceeding volume related resource quota. Error: ")
+		}},
 		{CodeOverQuota, func(s *Snapshot) { failure(s, "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded") }},
 		{CodeTooSlow, func(s *Snapshot) {
 			failure(s, "Volume x did not finish being created even after we waited 187 seconds or 61 attempts. And its status is creating.")

@@ -53,9 +53,9 @@
 // (cinder/api/openstack/wsgi.py, cinder/quota_utils.py), HAProxy's as in its
 // 2.6 configuration manual, chapter 8.2, its runtime API as in its 2.6
 // management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
-// 26.4; tests talk to these. The logs in testdata are of these. Not
-// seen in a real log, but taken from the sources: nova giving up waiting, a
-// quota exceeded, cinder-api's own failures (cinder/api/middleware/fault.py).
+// 26.4; tests talk to these, and internal/live boots a batch in a real cloud.
+// The logs in testdata are of these. Not seen in a real log, but taken from the
+// sources: cinder-api's own failures (cinder/api/middleware/fault.py).
 //
 // # Concurrency
 //

@@ -157,5 +157,5 @@ var (
 	notFound     = regexp.MustCompile(`Volume \S+ could not be found`)
 	deadlock     = regexp.MustCompile(`DBDeadlock|Deadlock found|\b1213\b`)
 	notConnected = regexp.MustCompile(`Unable to establish connection|ConnectFailure|Connection refused`)
-	overQuota    = regexp.MustCompile(`VolumeSizeExceedsAvailableQuota|VolumeLimitExceeded|exceeds allowed .*quota|Maximum number of volumes allowed`)
+	overQuota    = regexp.MustCompile(`exceeding volume related resource quota|VolumeSizeExceedsAvailableQuota|VolumeLimitExceeded|exceeds allowed .*quota|Maximum number of volumes allowed`)
 )

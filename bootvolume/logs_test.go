@@ -83,6 +83,23 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A line of nova 26.2.2 as it was logged by a real one, with the colours of
+// oslo.log.
+const quotaLine = "2026-11-26 13:09:49.087 13218 WARNING nova.compute.manager [None req-1f9e3e46-4131-45e0-8955-b797231e428f b6953a32e7a746b2a188b5d55dc45fcd " +
+	"adaa84e983c4416b857ddee99123a41e - - default default] [instance: d7bfe872-bc14-41b3-8521-ceb93445f095] Failed to create block device for instance due to " +
+	"exceeding volume related resource quota. Error: VolumeLimitExceeded: Maximum number of volumes allowed (3) exceeded for quota 'volumes'.: " +
+	"nova.exception.OverQuota: VolumeLimitExceeded: Maximum number of volumes allowed (3) exceeded for quota 'volumes'.\x1b[00m\n"
+
+func TestOverQuotaIsAFailure(t *testing.T) {
+	s := &Snapshot{Subject: "quota", Taken: now}
+	if err := s.Logs.Read(t.Context(), strings.NewReader(quotaLine), "nova-compute.log", Log{Source: Compute, Host: "c01", Now: now.AddDate(0, 0, 7)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := codes(Check(s)); len(got) != 1 || got[0] != CodeOverQuota {
+		t.Errorf("%v of %+v", got, s.Logs)
+	}
+}
+
 func FuzzHAProxyLog(f *testing.F) {
 	for _, file := range []string{"testdata/haproxy.log", "testdata/zed/haproxy.log"} {
 		b, err := os.ReadFile(file)

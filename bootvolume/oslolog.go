@@ -88,7 +88,7 @@ func kindOf(logger, text string) Kind {
 	switch {
 	case logger == "nova.virt.block_device" && asks.MatchString(text):
 		return Begun
-	case strings.HasPrefix(text, "Instance failed block device setup"):
+	case strings.HasPrefix(text, "Instance failed block device setup"), strings.HasPrefix(text, "Failed to create block device for instance"):
 		return Broken
 	case strings.HasPrefix(text, "Took ") && strings.HasSuffix(text, "seconds to build instance."):
 		return Built

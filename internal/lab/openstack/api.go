@@ -18,7 +18,7 @@ type login struct {
 }
 
 // apis are the ports and versions of the services.
-var apis = map[string]string{"identity": ":5000/v3", "compute": ":8774/v2.1", "image": ":9292/v2", "network": ":9696/v2.0"}
+var apis = map[string]string{"identity": ":5000/v3", "compute": ":8774/v2.1", "image": ":9292/v2", "network": ":9696/v2.0", "volume": ":8776/v3"}
 
 // signIn gets a token for a user of User.
 func (c *Cloud) signIn(u User) (*login, error) {
