@@ -83,7 +83,7 @@ func (r Report) confidence(v Verdict) stackmend.Confidence {
 	if !v.Measured {
 		c--
 	}
-	if r.Lacks&(LacksAnon|LacksAvailable) != 0 && c > stackmend.Low {
+	if r.Lacks != 0 && c > stackmend.Low {
 		c--
 	}
 	return c
@@ -104,6 +104,9 @@ func (r Report) evidence(o *Outlook, v Verdict) []stackmend.Evidence {
 	}
 	if r.Pass.Host.Full >= 0 {
 		out = append(out, seen("/proc/pressure/memory", "stalled for %s since the boot", time.Duration(r.Pass.Host.Full)*time.Microsecond))
+	}
+	if o.Stalled > 0 || o.Met > 0 {
+		out = append(out, seen("pressure", "everything stalled for %.0f %% of the last seconds, a limit was met %d times", 100*o.Stalled, o.Met))
 	}
 	if !v.Measured {
 		out = append(out, seen("history", "no stop was measured here yet: %s is assumed", v.Stop))

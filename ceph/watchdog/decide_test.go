@@ -14,7 +14,7 @@ import (
 // TestPure: what decides imports nothing that could act.
 func TestPure(t *testing.T) {
 	allowed := []string{"cmp", "fmt", "math", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend"}
-	for _, name := range []string{"decide.go", "judge.go", "plan.go", "policy.go", "schedule.go", "history.go", "outlook.go", "slope.go"} {
+	for _, name := range []string{"decide.go", "judge.go", "plan.go", "policy.go", "schedule.go", "history.go", "outlook.go", "slope.go", "strain.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)

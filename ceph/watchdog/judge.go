@@ -70,12 +70,14 @@ func Judge(o *Outlook, h History, now time.Time, p Policy) Verdict {
 	case !o.Steady:
 		return v
 	case o.Left >= max(p.Horizon, 2*need):
-		if o.Room < 0 || o.Cap <= 0 || float64(o.Room) >= p.Full*float64(o.Cap) {
+		if !strained(o, p) && (o.Room < 0 || o.Cap <= 0 || float64(o.Room) >= p.Full*float64(o.Cap)) {
 			return v
 		}
 		v.Level = Near
 	case o.Left >= 2*need:
-		v.Level = Near
+		if v.Level = Near; strained(o, p) {
+			v.Level = Release
+		}
 	case o.Left >= need:
 		v.Level = Release
 	case o.Left >= v.Stop+p.Margin/3:
@@ -85,6 +87,14 @@ func Judge(o *Outlook, h History, now time.Time, p Policy) Verdict {
 	}
 	v.Held = held(o, h, now, p)
 	return v
+}
+
+// strained reports whether the kernel has to work for memory. That comes too
+// late, and has too many harmless causes, to restart an OSD; it brings a warning
+// and a request for memory forward. A limit that is met while nothing grows
+// towards it is met by page cache.
+func strained(o *Outlook, p Policy) bool {
+	return o.Stalled >= p.Stalled || o.Met > 0 && o.Left != Never
 }
 
 func held(o *Outlook, h History, now time.Time, p Policy) Held {

@@ -24,6 +24,8 @@ type Outlook struct {
 	Growth  float64       // bytes a second of all under that limit
 	Leads   bool          // of the OSDs under that limit it grows fastest
 	Outside bool          // what grows under that limit is not its OSDs
+	Stalled float64       // share of the time in which all under one of its limits stalled (PSI full)
+	Met     int64         // how often, in three seconds, one of its groups met its limit (memory.events)
 }
 
 // A Tracker keeps the histories and looks ahead. It does not allocate while
@@ -33,6 +35,7 @@ type Tracker struct {
 	osds    []*osdTrack
 	groups  []*groupTrack
 	host    Series
+	strain  strain // the host's
 	out     []Outlook
 	slopes  []float64 // scratch, by limit: growth of the OSDs under it
 	leaders []int     // scratch, by limit: index in out
@@ -46,6 +49,7 @@ type osdTrack struct {
 type groupTrack struct {
 	path   string
 	series Series
+	strain strain
 }
 
 // NewTracker makes a Tracker. Of each limit the reserve (a share, 0.02) is not
@@ -59,7 +63,9 @@ func (t *Tracker) Add(p *Pass) []Outlook {
 	if p.Host.Available >= 0 {
 		t.host.Add(p.At, -p.Host.Available)
 	}
+	t.strain.add(p.At, p.Host.Full, None)
 	for i := range p.Groups {
+		t.groups[i].strain.add(p.At, p.Groups[i].Full, p.Groups[i].Events)
 		if p.Groups[i].Used >= 0 {
 			t.groups[i].series.Add(p.At, p.Groups[i].Used)
 		}
@@ -160,6 +166,8 @@ func (t *Tracker) look(p *Pass, i int) {
 	o := &t.out[i]
 	for g := o.Group; ; g = p.Groups[g].Parent {
 		room, series := t.limit(p, g)
+		s := t.strainOf(g)
+		o.Stalled, o.Met = max(o.Stalled, s.stalled), max(o.Met, s.met)
 		if room >= 0 {
 			all, _ := series.Slope()
 			growth := max(all, t.slopes[at(g)])
@@ -176,6 +184,13 @@ func (t *Tracker) look(p *Pass, i int) {
 			return
 		}
 	}
+}
+
+func (t *Tracker) strainOf(g int) *strain {
+	if g == HostLimit {
+		return &t.strain
+	}
+	return &t.groups[g].strain
 }
 
 // limit is the room under a limit and the history of what it limits.

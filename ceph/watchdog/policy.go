@@ -49,6 +49,9 @@ type Policy struct {
 	// Full, 0.05: an OSD with less than this share of its limit left is warned
 	// about although it does not grow.
 	Full float64
+	// Stalled, 0.1: an OSD of which all under one of its limits stalled for this
+	// share of the time is warned about, or asked for memory, earlier.
+	Stalled float64
 	// Storm, 3: with as many OSDs down, or restarted in the last CoolDown,
 	// in the whole cluster, restarting feeds the storm.
 	Storm int
@@ -67,6 +70,7 @@ func (p Policy) orDefaults() Policy {
 	p.Useless = cmp.Or(p.Useless, 0.7)
 	p.Hold = cmp.Or(p.Hold, time.Hour)
 	p.Full = cmp.Or(p.Full, 0.05)
+	p.Stalled = cmp.Or(p.Stalled, 0.1)
 	p.Storm = cmp.Or(p.Storm, 3)
 	return p
 }
