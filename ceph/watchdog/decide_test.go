@@ -51,6 +51,8 @@ func TestCheck(t *testing.T) {
 	young.Age = time.Second
 	full.Slope, full.Room = 0, 1<<20
 	fresh.Steady = false
+	stalls := growing(Never)
+	stalls.Stalled = 0.4
 	for name, c := range map[string]struct {
 		r      Report
 		status stackmend.Status
@@ -61,6 +63,7 @@ func TestCheck(t *testing.T) {
 		"no history": {report(fresh, measured), stackmend.Unknown, "", ""},
 		"near":       {report(growing(time.Minute), measured), stackmend.Warn, CodeNear, "meets the host's memory in 1m0s"},
 		"full":       {report(full, measured), stackmend.Warn, CodeNear, "no foreseeable time"},
+		"stalls":     {report(stalls, measured), stackmend.Warn, CodeNear, "stood still for 40 %"},
 		"due":        {report(growing(5*time.Second), measured), stackmend.Fail, CodeNeeded, "a stop takes 3s"},
 		"unmeasured": {report(growing(12*time.Second), nil), stackmend.Fail, CodeNeeded, "a stop takes 10s"},
 		"follows":    {report(follows, measured), stackmend.Fail, CodeRefused, "grows faster"},

@@ -52,7 +52,11 @@ func (o Outlook) reason() string {
 	if o.Limit >= 0 {
 		where = "the limit of its control group"
 	}
-	return fmt.Sprintf("it uses %s, grows by %s/s and meets %s in %s", size(o.Used()), size(int64(o.Slope)), where, left(o.Left))
+	text := fmt.Sprintf("it uses %s, grows by %s/s and meets %s in %s", size(o.Used()), size(int64(o.Slope)), where, left(o.Left))
+	if o.Stalled >= 0.01 {
+		text += fmt.Sprintf("; all under a limit of its stood still for %.0f %% of the time, waiting for memory", 100*o.Stalled)
+	}
+	return text
 }
 
 // ReleasePlan asks one OSD to give memory back.
