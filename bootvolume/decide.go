@@ -11,9 +11,9 @@ import (
 // cost. It is OK only if something was looked at and nothing is wrong.
 func Check(s *Snapshot) stackmend.Result {
 	r := stackmend.Result{Check: "bootvolume", Subject: s.Subject, Started: s.Taken}
-	boots := Follow(&s.Logs)
+	boots, of := Follow(&s.Logs), judge(s)
 	for _, b := range boots {
-		if f, lost := s.verdict(b); lost {
+		if f, lost := of.verdict(b); lost {
 			r.Findings = append(r.Findings, f)
 		}
 		if f, is := orphan(b); is {
@@ -42,7 +42,7 @@ func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.
 }
 
 // verdict says where the request of an instance ended; false if it runs.
-func (s *Snapshot) verdict(b Boot) (stackmend.Finding, bool) {
+func (s judging) verdict(b Boot) (stackmend.Finding, bool) {
 	if b.Built && b.Failure == "" {
 		return stackmend.Finding{}, false
 	}
@@ -67,7 +67,7 @@ type verdict struct {
 }
 
 // ended is told by nova's own words first: they name the instance.
-func (s *Snapshot) ended(b Boot) verdict {
+func (s judging) ended(b Boot) verdict {
 	switch {
 	case b.Failure == "" && (b.Cinder == nil || b.Cinder.Quota == ""):
 		return verdict{code: CodeUndetermined, message: "nova asked for a volume, and neither success nor failure is in the logs",
@@ -100,7 +100,7 @@ func erred(c *Create) verdict {
 }
 
 // atHAProxy judges a request that HAProxy logged.
-func (s *Snapshot) atHAProxy(b Boot) verdict {
+func (s judging) atHAProxy(b Boot) verdict {
 	h := b.HAProxy
 	switch {
 	case h.timedOut():
@@ -111,6 +111,10 @@ func (s *Snapshot) atHAProxy(b Boot) verdict {
 		return verdict{code: CodeHAProxyRefused, byOrder: true,
 			message: fmt.Sprintf("no server of %s took the request (%s, status %d, %s)", h.Backend, h.Server, h.Status, h.Term),
 			fix:     "look why its servers were down, full or broke the connection"}
+	case b.Cinder == nil && s.unlogged(h.At) > 0:
+		return verdict{code: CodeUndetermined,
+			message: fmt.Sprintf("HAProxy passed it to %s/%s (status %d), and the logs of %d of its servers do not cover %s", h.Backend, h.Server, h.Status, s.unlogged(h.At), stampText(h.At)),
+			fix:     "give the cinder-api log of each server, as a host of its own"}
 	case b.Cinder == nil && s.Logs.Spans[API].covers(h.At):
 		return verdict{code: CodeNotLogged, byOrder: true,
 			message: fmt.Sprintf("HAProxy passed it to %s/%s (status %d), and the cinder-api logs at hand do not have it", h.Backend, h.Server, h.Status),
@@ -122,13 +126,13 @@ func (s *Snapshot) atHAProxy(b Boot) verdict {
 }
 
 // notAtHAProxy judges by what is absent, where the logs cover the time.
-func (s *Snapshot) notAtHAProxy(b Boot) verdict {
+func (s judging) notAtHAProxy(b Boot) verdict {
 	at := b.Begun
 	if at.IsZero() {
 		return verdict{code: CodeUndetermined, message: "nova failed at the block devices, and did not say that it asks for a new volume",
 			fix: "give the nova-compute log from before the boot; look at nova's own failure: " + short(b.Failure)}
 	}
-	proxy, api := s.Logs.Spans[HAProxy].covers(at), s.Logs.Spans[API].covers(at)
+	proxy, api := s.Logs.Spans[HAProxy].covers(at), s.Logs.Spans[API].covers(at) && s.unlogged(at) == 0
 	switch {
 	case b.Cinder != nil || !proxy || b.Request == "":
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
@@ -141,9 +145,37 @@ func (s *Snapshot) notAtHAProxy(b Boot) verdict {
 	return verdict{code: CodeUndetermined, message: "HAProxy did not log the request, or not its ID", fix: "capture X-OpenStack-Request-ID in HAProxy, and give cinder-api's logs"}
 }
 
+// A judging is a Snapshot with what is asked of it for each lost instance.
+type judging struct {
+	*Snapshot
+	servers int // to which HAProxy has sent requests for volumes
+}
+
+func judge(s *Snapshot) judging {
+	servers := map[string]bool{}
+	for _, r := range s.Logs.Requests {
+		if r.createsVolume() && r.Server != "" && r.Server != "<NOSRV>" {
+			servers[r.Backend+"/"+r.Server] = true
+		}
+	}
+	return judging{s, len(servers)}
+}
+
+// unlogged is how many of the servers have no log at hand that was written at
+// that time. It does not know which: HAProxy's names need not be those of hosts.
+func (s judging) unlogged(at time.Time) int {
+	n := s.servers
+	for _, span := range s.Logs.APIs {
+		if span.covers(at) {
+			n--
+		}
+	}
+	return max(0, n)
+}
+
 // captures reports whether HAProxy logs request IDs: without, an absent one
 // says nothing.
-func (s *Snapshot) captures() bool {
+func (s judging) captures() bool {
 	for _, r := range s.Logs.Requests {
 		if r.createsVolume() && r.ID != "" {
 			return true

@@ -92,6 +92,11 @@ func TestVerdicts(t *testing.T) {
 			noCinder(s)
 			request(s, func(r *Request) { r.Status, r.Term = 500, "--" })
 		}},
+		{CodeUndetermined, func(s *Snapshot) { // by a server whose log is not at hand
+			noCinder(s)
+			request(s, func(r *Request) { r.Status, r.Term, r.Server = 500, "--", "cinder-api-2" })
+		}},
+		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.APIs = nil }},
 		{CodeNeverSent, noPost},
 		{CodeLostBeforeHAProxy, func(s *Snapshot) { noPost(s); failure(s, "Unable to establish connection to http://cinder") }},
 		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Spans[HAProxy] = Span{} }},

@@ -62,6 +62,12 @@ func (l *Logs) oslo(clock *logtail.Clock, text []byte, o Log) {
 	}
 	e, known, ok := parseOslo(string(plain(rest)))
 	l.cover(o.Source, stamp.Time)
+	if o.Source == API {
+		if l.APIs == nil {
+			l.APIs = make(map[string]Span)
+		}
+		l.APIs[o.Host] = l.APIs[o.Host].with(stamp.Time)
+	}
 	if !known || !ok || stamp.Time.Before(o.Since) {
 		return
 	}
@@ -109,12 +115,16 @@ func (l *Logs) cover(s Source, t time.Time) {
 	if l.Spans == nil {
 		l.Spans = make(map[Source]Span)
 	}
-	span := l.Spans[s]
-	if span.First.IsZero() || t.Before(span.First) {
-		span.First = t
+	l.Spans[s] = l.Spans[s].with(t)
+}
+
+// with is the span that covers a time, too.
+func (s Span) with(t time.Time) Span {
+	if s.First.IsZero() || t.Before(s.First) {
+		s.First = t
 	}
-	if t.After(span.Last) {
-		span.Last = t
+	if t.After(s.Last) {
+		s.Last = t
 	}
-	l.Spans[s] = span
+	return s
 }

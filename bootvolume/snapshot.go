@@ -22,6 +22,7 @@ type Logs struct {
 	Events   []Event // of nova and cinder
 	Requests []Request
 	Spans    map[Source]Span // what time the logs of each kind cover
+	APIs     map[string]Span // and those of cinder-api, by host
 	Unread   int64           // lines of an unknown form
 	Cut      int64           // lines that were longer than is read, or without an end
 }
