@@ -36,6 +36,8 @@ const (
 	CodeRetriesTooFew = "retries-too-few"
 	// CodeBalanceSource: all of a client's requests go to one server.
 	CodeBalanceSource = "balance-source"
+	// CodeUnchecked: requests go on to servers that are dead or stuck.
+	CodeUnchecked = "servers-unchecked"
 	// CodeRetryOn: HAProxy may send a POST twice.
 	CodeRetryOn = "retry-on"
 	// CodeSeveralWriters: several Galera nodes take writes, or may come to.

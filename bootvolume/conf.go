@@ -32,7 +32,7 @@ func ReadNovaConf(r io.Reader, host string) (NovaConf, error) {
 }
 
 // ReadGaleraConf reads the server's variables of a galera.cnf. Files that it
-// includes are not read.
+// includes are named and not read.
 func ReadGaleraConf(r io.Reader, host string) (GaleraConf, error) {
 	c := GaleraConf{Host: host, Variables: make(map[string]string)}
 	in := bufio.NewScanner(r)
@@ -40,7 +40,9 @@ func ReadGaleraConf(r io.Reader, host string) (GaleraConf, error) {
 	for in.Scan() {
 		line := strings.TrimSpace(in.Text())
 		switch {
-		case line == "" || line[0] == '#' || line[0] == ';' || line[0] == '!':
+		case line == "" || line[0] == '#' || line[0] == ';':
+		case line[0] == '!':
+			c.Includes = append(c.Includes, line)
 		case line[0] == '[':
 			server = isServerGroup(strings.Trim(line, "[]"))
 		case server:

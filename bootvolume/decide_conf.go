@@ -25,6 +25,7 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 		if p.Kind == "frontend" {
 			continue
 		}
+		all = append(all, p.judgeChecks()...)
 		if p.isGalera() {
 			several = several || len(p.writers()) > 1
 			all = append(all, p.judgeGalera()...)
@@ -99,6 +100,25 @@ func (p Proxy) subject() string {
 	return fmt.Sprintf("haproxy.cfg line %d: %s %s", p.Line, p.Kind, p.Name)
 }
 
+// judgeChecks judges what HAProxy does about a server that is dead or stuck. A
+// proxy of tcp may be of anything else.
+func (p Proxy) judgeChecks() []stackmend.Finding {
+	var names []string
+	for _, s := range p.Servers {
+		if !s.Check && !s.Disabled {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 || len(p.Servers) < 2 || p.Mode != "http" && !p.isGalera() {
+		return nil
+	}
+	fix := "check at each server, and option httpchk; a server is then left out a few checks after it is gone"
+	if p.isGalera() {
+		fix = "check at each server, with a check that asks wsrep_local_state (clustercheck): mysql-check takes a node for well that is not Synced"
+	}
+	return []stackmend.Finding{warn(CodeUnchecked, p.subject(), "HAProxy does not look whether "+strings.Join(names, ", ")+" answer: what is sent to one that is dead or stuck is lost", fix)}
+}
+
 func (p Proxy) judgeGalera() []stackmend.Finding {
 	var all []stackmend.Finding
 	writers := p.writers()
@@ -159,7 +179,11 @@ func (p Proxy) retriesPOST() bool {
 
 func (g GaleraConf) judge(several bool) []stackmend.Finding {
 	var all []stackmend.Finding
-	if several && !waitsForReads(g.Variables["wsrep_sync_wait"]) {
+	if len(g.Includes) > 0 {
+		all = append(all, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: "galera.cnf of " + g.Host,
+			Message: "it includes files that were not read: " + strings.Join(g.Includes, ", "), Fix: "give them as well, each as a file of " + g.Host + ", or ask the node what is in effect"})
+	}
+	if v, here := g.Variables["wsrep_sync_wait"]; several && !waitsForReads(v) && (here || len(g.Includes) == 0) {
 		all = append(all, warn(CodeReadAfterWrite, "galera.cnf of "+g.Host,
 			"several nodes take writes and wsrep_sync_wait does not cover reads: a row just written on another node may not be found",
 			"mysql_wsrep_sync_wait = 1 in oslo.db's section (SET GLOBAL misses pooled sessions), or one writer; every read then waits for what is on its way"))

@@ -216,6 +216,12 @@ func TestHAProxyConf(t *testing.T) {
 	if r := Check(&Snapshot{Proxies: ps}); r.Status != stackmend.OK {
 		t.Errorf("%+v", r.Findings)
 	}
+	for i := range ps[0].Servers {
+		ps[0].Servers[i].Check = false
+	}
+	if got := codes(Check(&Snapshot{Proxies: ps})); !slices.Equal(got, []string{CodeUnchecked}) {
+		t.Errorf("without checks: %v", got)
+	}
 }
 
 func TestGaleraConf(t *testing.T) {
@@ -230,6 +236,13 @@ func TestGaleraConf(t *testing.T) {
 	got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g}}))
 	if !slices.Equal(got, []string{CodeSeveralWriters, CodeReadAfterWrite, CodeDurabilityTraded}) {
 		t.Errorf("%v", got)
+	}
+	// What is not in the file may be in those that it includes.
+	if g, err = ReadGaleraConf(strings.NewReader("[mysqld]\n!includedir /etc/mysql/conf.d/\n"), "db1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g}})); !slices.Equal(got, []string{CodeSeveralWriters, CodeUnseen}) {
+		t.Errorf("with an include: %v", got)
 	}
 }
 

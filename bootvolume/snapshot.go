@@ -60,4 +60,5 @@ func (n NovaConf) Waits() time.Duration { return time.Duration(n.Retries) * n.In
 type GaleraConf struct {
 	Host      string
 	Variables map[string]string // names with underscores, in lower case
+	Includes  []string          // !include and !includedir, which were not read
 }
