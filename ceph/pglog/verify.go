@@ -104,6 +104,9 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 		if a.isForeign() {
 			return nil
 		}
+		if err := a.sameCluster(ctx, s); err != nil {
+			return err
+		}
 		return errors.Join(a.setFlag(ctx, false), a.hasFlag(ctx, false))
 	case verbUnset, verbTrim:
 		return nil
@@ -122,6 +125,15 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 		return poll(ctx, func() error { return a.up(ctx, id) })
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+// sameCluster refuses to take a flag from a cluster that is not the plan's.
+func (a *Applier) sameCluster(ctx context.Context, s stackmend.Step) error {
+	m, err := safety.Dump(ctx, a.c.Cluster)
+	if err == nil && m.FSID != s.Assumes["fsid"] {
+		err = fmt.Errorf("%w: %s is of cluster %s, this is %s: give the configuration of the run", stackmend.ErrRefused, s, s.Assumes["fsid"], m.FSID)
+	}
+	return err
 }
 
 func (a *Applier) up(ctx context.Context, id int) error {

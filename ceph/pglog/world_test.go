@@ -2,6 +2,7 @@ package pglog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -175,6 +176,17 @@ func TestFaults(t *testing.T) {
 				t.Errorf("left behind: %s\n%v\n%s", must2(w.world(p).Look()), err, appliertest.Describe(r))
 			}
 		})
+	}
+}
+
+// A flag of another cluster is not taken away.
+func TestRevertElsewhere(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	set := plan(t, w.config(), policy, 1).Steps[0]
+	must(t, w.set("flags", "noout"))
+	set.Assumes["fsid"] = "g"
+	if err := pglog.NewApplier(w.config(), policy).Revert(t.Context(), set); !errors.Is(err, stackmend.ErrRefused) || w.get("flags") != "noout" {
+		t.Errorf("%v, flags %s", err, w.get("flags"))
 	}
 }
 

@@ -221,15 +221,14 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	if err := known(s); err != nil || s.Verb == VerbConfirm || s.Verb == VerbHeap {
 		return err
 	}
+	if err := a.sameCluster(ctx, s); err != nil {
+		return err
+	}
 	if s.Verb == VerbRaise {
 		return a.unclimb(ctx, s)
 	}
-	now, err := a.look(ctx, s)
-	var stale *stackmend.StaleError
-	switch {
-	case errors.As(err, &stale) && stale.Key == "fsid":
-		return fmt.Errorf("%w: ceph/pressure: another cluster: %w", stackmend.ErrRefused, err)
-	case err != nil && stale == nil:
+	switch now, err := a.look(ctx, s); {
+	case err != nil && !errors.Is(err, stackmend.ErrStale):
 		return err
 	case !same(now, s.Args["value"]) || a.marked(a.foreign, s):
 		return nil
@@ -240,4 +239,16 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	back := s
 	back.Args = map[string]string{"value": s.Args["was"], "left": s.Args["value"], "used": s.Args["used"]}
 	return a.Verify(ctx, back)
+}
+
+// sameCluster refuses to put anything back in a cluster that is not the plan's.
+// It is asked by itself, for of all that has become stale only the first is told.
+func (a *Applier) sameCluster(ctx context.Context, s stackmend.Step) error {
+	ctx, cancel := a.within(ctx)
+	defer cancel()
+	m, err := flags.Read(ctx, a.c)
+	if err == nil && m.FSID != s.Assumes["fsid"] {
+		err = fmt.Errorf("%w: ceph/pressure: %s is of cluster %s, this is %s", stackmend.ErrRefused, s, s.Assumes["fsid"], m.FSID)
+	}
+	return err
 }

@@ -231,7 +231,7 @@ func (a *Applier) climbed(ctx context.Context, s stackmend.Step) error {
 func (a *Applier) unclimb(ctx context.Context, s stackmend.Step) error {
 	for _, zero := range settingsOf(s, 0) {
 		now, err := a.look(ctx, stackmend.Step{Verb: VerbConfig, Target: zero.Target, Assumes: s.Assumes})
-		if err != nil {
+		if err != nil && !errors.Is(err, stackmend.ErrStale) {
 			return err
 		}
 		if !setsTo(s, zero.Target, now) {

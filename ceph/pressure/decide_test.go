@@ -1,6 +1,7 @@
 package pressure
 
 import (
+	"errors"
 	"go/parser"
 	"go/token"
 	"os"
@@ -91,6 +92,34 @@ func TestPlanRestoreOfAnotherCluster(t *testing.T) {
 	}
 	if p := PlanEase(s, Policy{}); p.Expires.Sub(p.Created) != 15*time.Minute {
 		t.Errorf("expires %v after %v", p.Expires, p.Created)
+	}
+}
+
+// What two runs changed, one after the other, is put back to what was before
+// both; where they do not meet, somebody else was in between.
+func TestPlanRestoreOfTwoRuns(t *testing.T) {
+	s := replay(t, "pacific-healthy")
+	s.OSD(0).Reweight = 0.8
+	run := func(was, value string) stackmend.Outcome {
+		return stackmend.Outcome{State: stackmend.Done, Step: stackmend.Step{Verb: VerbReweight, Target: "osd.0",
+			Args: map[string]string{"was": was, "value": value}, Assumes: map[string]string{"fsid": s.FSID}}}
+	}
+	for _, c := range []struct{ first, want string }{{"0.9", "1"}, {"0.7", "0.9"}} {
+		p := PlanRestore([]stackmend.Outcome{run("1", c.first), run("0.9", "0.8")}, s, Policy{})
+		if len(p.Steps) == 0 || p.Steps[0].Args["value"] != c.want || p.Steps[0].Assumes["value"] != p.Steps[0].Args["was"] || p.Steps[0].Args["left"] != "0.8" {
+			t.Errorf("after %s: %+v, kept %v, refused %v", c.first, p.Steps, p.Kept, p.Refusals)
+		}
+	}
+}
+
+// A revert touches nothing of another cluster, whatever else has moved there.
+func TestRevertElsewhere(t *testing.T) {
+	to := ceph.Recorded{FS: os.DirFS("../testdata/pacific-healthy")}
+	for _, verb := range []string{VerbFlag, VerbRaise} {
+		s := stackmend.Step{Verb: verb, Target: "norecover", Args: map[string]string{"value": "true", "was": "false"}, Assumes: map[string]string{"fsid": "g", "flags": "none"}}
+		if err := NewApplier(to, ApplierOptions{}).Revert(t.Context(), s); !errors.Is(err, stackmend.ErrRefused) || !strings.Contains(err.Error(), "of cluster g") {
+			t.Errorf("%s: %v", verb, err)
+		}
 	}
 }
 

@@ -44,10 +44,13 @@ func PlanRestore(earlier []stackmend.Outcome, s *ceph.Snapshot, p Policy) *stack
 func restore(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
 	now, why := current(step.Verb, step.Target, s)
 	left, was := step.Args["value"], step.Args["was"]
+	later := slices.IndexFunc(plan.Steps, func(b stackmend.Step) bool { return b.Verb == step.Verb && b.Target == step.Target })
 	switch {
 	case why != "":
 		plan.Refusals = append(plan.Refusals, why)
-	case slices.ContainsFunc(plan.Steps, func(b stackmend.Step) bool { return b.Verb == step.Verb && b.Target == step.Target }):
+	case later >= 0 && same(plan.Steps[later].Args["value"], left):
+		further(&plan.Steps[later], s, was)
+	case later >= 0:
 		keep(plan, step.Target, "a later run changed it too, and is put back instead")
 	case same(now, was):
 		keep(plan, step.Target, "is as it was before")
@@ -58,6 +61,14 @@ func restore(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
 		back.Args["left"], back.Args["used"] = left, step.Args["used"]
 		plan.Steps = append(plan.Steps, back)
 	}
+}
+
+// further has a step that puts back what one run found put back what the run
+// before it found, too: a raise goes on from what an ease has left.
+func further(step *stackmend.Step, s *ceph.Snapshot, was string) {
+	back := set(s, step.Verb, step.Target, step.Args["was"], was, "it was set for an emergency, by more than one run")
+	back.Args["left"], back.Args["used"] = step.Args["left"], step.Args["used"]
+	*step = back
 }
 
 // current is the value that a step of this verb would change.
