@@ -156,8 +156,10 @@ func (r *climber) move(ctx context.Context, w *stackmend.Work) error {
 	return r.level(ctx, r.step, r.c.Level)
 }
 
-// level sets the settings of a level and reads them back from the daemons.
-func (a *Applier) level(ctx context.Context, s stackmend.Step, level int) error {
+// level sets the settings of a level, all of them although one does not go, and
+// then reads them back from the daemons: of those one may be silent.
+func (a *Applier) level(ctx context.Context, s stackmend.Step, level int) (errs error) {
+	var done []stackmend.Step
 	for _, set := range settingsOf(s, level) {
 		if set.Args["value"] == "" { // no daemon may use what the levels above set
 			set.Args["left"] = settingOf(s, topLevel(s), set.Target)
@@ -166,13 +168,20 @@ func (a *Applier) level(ctx context.Context, s stackmend.Step, level int) error 
 			continue
 		}
 		if err := a.put(ctx, set, set.Args["value"]); err != nil {
-			return err
+			errs = errors.Join(errs, err)
+			continue
 		}
-		if err := a.holds(ctx, set); err != nil {
-			return err
-		}
+		done = append(done, set)
 	}
-	return nil
+	return errors.Join(errs, a.readBack(ctx, done))
+}
+
+// readBack asks the daemons for all of these.
+func (a *Applier) readBack(ctx context.Context, sets []stackmend.Step) (errs error) {
+	for _, set := range sets {
+		errs = errors.Join(errs, a.holds(ctx, set))
+	}
+	return errs
 }
 
 func settingOf(s stackmend.Step, level int, target string) string {
@@ -228,24 +237,24 @@ func (a *Applier) climbed(ctx context.Context, s stackmend.Step) error {
 }
 
 // unclimb puts back what a raise that was killed has left.
-func (a *Applier) unclimb(ctx context.Context, s stackmend.Step) error {
+func (a *Applier) unclimb(ctx context.Context, s stackmend.Step) (errs error) {
+	var done []stackmend.Step
 	for _, zero := range settingsOf(s, 0) {
 		now, err := a.look(ctx, stackmend.Step{Verb: VerbConfig, Target: zero.Target, Assumes: s.Assumes})
-		if err != nil && !errors.Is(err, stackmend.ErrStale) {
-			return err
+		if err == nil || errors.Is(err, stackmend.ErrStale) {
+			if !setsTo(s, zero.Target, now) {
+				continue // is back already, or somebody else's
+			}
+			zero.Args["left"] = now
+			err = a.put(ctx, zero, zero.Args["value"])
 		}
-		if !setsTo(s, zero.Target, now) {
-			continue // is back already, or somebody else's
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
 		}
-		zero.Args["left"] = now
-		if err := a.put(ctx, zero, zero.Args["value"]); err != nil {
-			return err
-		}
-		if err := a.holds(ctx, zero); err != nil {
-			return err
-		}
+		done = append(done, zero)
 	}
-	return nil
+	return errors.Join(errs, a.readBack(ctx, done))
 }
 
 // Guards implements stackmend.Applier: recovery is not raised before the

@@ -51,6 +51,10 @@
 // Timeouts of threads: whether a daemon heeds a new one before its next start
 // depends on its release, and it does not tell.
 //
+// Not tried on a real cluster: a raise that falls back, is resumed by another
+// process or held; that placement groups move after a reweight; a memory target
+// that is raised.
+//
 // Not in this version: releases before Mimic have no database of settings, and
 // nothing is injected into their daemons: refused. A recovery is judged by the
 // OSDs' own latency of commits, not by that of a client; ApplierOptions.Hold is
