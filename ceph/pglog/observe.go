@@ -90,7 +90,8 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 		s.OSDs = append(s.OSDs, OSD{ID: *id, UUID: m.OSDs[i].UUID, Up: m.OSDs[i].Up == 1, UpFrom: m.OSDs[i].UpFrom,
 			Host: where[*id].host, Domain: where[*id].domain})
 	}
-	if missing := len(o.OSDs) > 0 && len(s.OSDs) < len(o.OSDs); len(s.OSDs) == 0 || missing {
+	named := slices.Compact(slices.Sorted(slices.Values(o.OSDs))) // perhaps twice
+	if missing := len(s.OSDs) < len(named); len(s.OSDs) == 0 || missing {
 		return nil, fmt.Errorf("pglog: OSDs %v, host %q: not all of them are in the map", o.OSDs, o.Host)
 	}
 	slices.SortFunc(s.OSDs, func(a, b OSD) int { return cmp.Compare(a.ID, b.ID) })
