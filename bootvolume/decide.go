@@ -137,7 +137,7 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 	case b.Cinder != nil || !proxy || b.Request == "":
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
 			fix: "give HAProxy's log of that time, with the request ID captured"}
-	case notConnected.MatchString(b.Failure):
+	case notConnected.MatchString(b.Failure) && s.captures():
 		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue", byOrder: true}
 	case api && s.captures():
 		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure), byOrder: true}

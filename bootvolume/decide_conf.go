@@ -2,6 +2,7 @@ package bootvolume
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,29 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 			all = append(all, p.judgeHTTP(boots)...)
 		}
 	}
-	for _, g := range s.Galera {
+	for _, g := range s.nodeConfs() {
 		all = append(all, g.judge(several)...)
+	}
+	return all
+}
+
+// nodeConfs are the configurations by host: of several files the later ones
+// count, and each after the first answers one include. What a node says itself
+// answers all.
+func (s *Snapshot) nodeConfs() []GaleraConf {
+	var all []GaleraConf
+	for _, g := range s.Galera {
+		i := slices.IndexFunc(all, func(o GaleraConf) bool { return o.Host == g.Host })
+		if i < 0 {
+			g.Variables, g.Includes = maps.Clone(g.Variables), slices.Clone(g.Includes)
+			if slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Host == g.Host }) {
+				g.Includes = nil
+			}
+			all = append(all, g)
+			continue
+		}
+		maps.Copy(all[i].Variables, g.Variables)
+		all[i].Includes = all[i].Includes[min(1, len(all[i].Includes)):]
 	}
 	return all
 }
@@ -181,7 +203,7 @@ func (g GaleraConf) judge(several bool) []stackmend.Finding {
 	var all []stackmend.Finding
 	if len(g.Includes) > 0 {
 		all = append(all, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: "galera.cnf of " + g.Host,
-			Message: "it includes files that were not read: " + strings.Join(g.Includes, ", "), Fix: "give them as well, each as a file of " + g.Host + ", or ask the node what is in effect"})
+			Message: "it includes files that were not read: " + strings.Join(g.Includes, ", "), Fix: "give them after it, as more files of " + g.Host + ", or ask the node what is in effect"})
 	}
 	if v, here := g.Variables["wsrep_sync_wait"]; several && !waitsForReads(v) && (here || len(g.Includes) == 0) {
 		all = append(all, warn(CodeReadAfterWrite, "galera.cnf of "+g.Host,

@@ -100,6 +100,13 @@ func TestVerdicts(t *testing.T) {
 		{CodeNeverSent, noPost},
 		{CodeLostBeforeHAProxy, func(s *Snapshot) { noPost(s); failure(s, "Unable to establish connection to http://cinder") }},
 		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Spans[HAProxy] = Span{} }},
+		{CodeUndetermined, func(s *Snapshot) { // HAProxy logs no IDs: it may have seen the request
+			noPost(s)
+			failure(s, "Unable to establish connection to http://cinder")
+			for i := range s.Logs.Requests {
+				s.Logs.Requests[i].ID = ""
+			}
+		}},
 		{CodeIDNotFound, func(s *Snapshot) { failure(s, "Volume x could not be found.") }},
 		{CodeOverQuota, func(s *Snapshot) {
 			failure(s, "Failed to create block device for instance due to exceeding volume related resource quota. Error: ")
@@ -243,6 +250,10 @@ func TestGaleraConf(t *testing.T) {
 	}
 	if got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g}})); !slices.Equal(got, []string{CodeSeveralWriters, CodeUnseen}) {
 		t.Errorf("with an include: %v", got)
+	}
+	more := GaleraConf{Host: "db1", Variables: map[string]string{"wsrep_sync_wait": "1"}}
+	if got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g, more}})); !slices.Equal(got, []string{CodeSeveralWriters}) {
+		t.Errorf("with the file that it includes: %v", got)
 	}
 }
 

@@ -26,7 +26,9 @@
 // # What can be relied on
 //
 // The absence of a line counts only where the log of that kind covers the
-// time; otherwise the verdict is [CodeUndetermined], with the log that is
+// time, from its first line to its last (of cinder-api for each server, of
+// HAProxy together: a file that is missing in between, or that of a second
+// HAProxy, is not noticed); otherwise the verdict is [CodeUndetermined], with the log that is
 // missing. Lines are put together by the global request ID, which HAProxy must
 // log: capture request header X-OpenStack-Request-ID. Where instances share
 // one, they and the requests are paired in order of time, and the finding is
