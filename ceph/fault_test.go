@@ -1,8 +1,10 @@
 package ceph_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,12 +27,30 @@ const short = 3 * time.Second
 func freeze(t *testing.T, c *labceph.Cluster, name string) (thaw func()) {
 	t.Helper()
 	must(t, c.Signal(name, syscall.SIGSTOP))
+	for end := time.Now().Add(patience); !stopped(c.PID(name)); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(name + " does not stop")
+		}
+	}
 	thaw = func() { must(t, c.Signal(name, syscall.SIGCONT)) }
 	t.Cleanup(func() {
 		thaw()
 		must(t, c.Healthy())
 	})
 	return thaw
+}
+
+// stopped reports whether every thread of a process has stopped: a signal that
+// was sent is on its way, and one of them may still answer.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		b, err := os.ReadFile(path)
+		if i := bytes.LastIndexByte(b, ')'); err != nil || i < 0 || !bytes.HasPrefix(b[i:], []byte(") T")) {
+			return false
+		}
+	}
+	return len(threads) > 0
 }
 
 // returns fails the test if f has not come back long after its deadline.
