@@ -48,17 +48,18 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 func (s *Snapshot) nodeConfs() []GaleraConf {
 	var all []GaleraConf
 	for _, g := range s.Galera {
+		if slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Host == g.Host }) {
+			g.Includes = nil
+		}
 		i := slices.IndexFunc(all, func(o GaleraConf) bool { return o.Host == g.Host })
 		if i < 0 {
-			g.Variables, g.Includes = maps.Clone(g.Variables), slices.Clone(g.Includes)
-			if slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Host == g.Host }) {
-				g.Includes = nil
-			}
+			g.Variables = maps.Clone(g.Variables)
 			all = append(all, g)
 			continue
 		}
 		maps.Copy(all[i].Variables, g.Variables)
-		all[i].Includes = all[i].Includes[min(1, len(all[i].Includes)):]
+		left := all[i].Includes
+		all[i].Includes = slices.Concat(left[min(1, len(left)):], g.Includes)
 	}
 	return all
 }
@@ -138,7 +139,7 @@ func (p Proxy) judgeChecks() []stackmend.Finding {
 	if p.isGalera() {
 		fix = "check at each server, with a check that asks wsrep_local_state (clustercheck): mysql-check takes a node for well that is not Synced"
 	}
-	return []stackmend.Finding{warn(CodeUnchecked, p.subject(), "HAProxy does not look whether "+strings.Join(names, ", ")+" answer: what is sent to one that is dead or stuck is lost", fix)}
+	return []stackmend.Finding{warn(CodeUnchecked, p.subject(), "HAProxy does not look whether "+strings.Join(names, ", ")+" answer: what is sent to one that is dead or stuck may be lost", fix)}
 }
 
 func (p Proxy) judgeGalera() []stackmend.Finding {

@@ -26,10 +26,12 @@ func (f *facts) duplicate(v *Verdict) bool {
 		if turns := interleaved(s.Events); turns >= 2 {
 			return v.is(DuplicateMAC, f.bothSidesOf(turns >= 3), "two clients speak with this MAC: their transactions take turns, %d times in %s", turns, s.Trace.Name)
 		}
-		for what, all := range map[string][]string{"names": s.Names, "client identifiers": s.ClientIDs} {
-			if turns := alternating(s.Events); turns >= 3 && len(all) > 1 {
-				return v.is(DuplicateMAC, stackmend.Medium, "two clients speak with this MAC, by the %s %s and %s in turns", what, all[0], all[1])
-			}
+		what, all := "names", s.Names
+		if len(all) < 2 {
+			what, all = "client identifiers", s.ClientIDs
+		}
+		if alternating(s.Events) >= 3 && len(all) > 1 {
+			return v.is(DuplicateMAC, stackmend.Medium, "two clients speak with this MAC, by the %s %s and %s in turns", what, all[0], all[1])
 		}
 	}
 	return f.surplus(v)
