@@ -25,7 +25,11 @@ func Check(s *Snapshot) stackmend.Result {
 	for _, what := range s.Unseen {
 		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject, Message: what})
 	}
-	r.Status = s.status(boots, r.Findings)
+	if r.Status = s.status(boots, r.Findings); r.Status == stackmend.Unknown && len(r.Findings) == 0 {
+		r.Findings = []stackmend.Finding{{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject,
+			Message: "no instance that asks for a volume, and no configuration, is in what was given",
+			Fix:     "give the nova-compute logs of the time of the batch first, then those of HAProxy and cinder-api"}}
+	}
 	return r
 }
 

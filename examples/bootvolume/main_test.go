@@ -44,8 +44,8 @@ func TestConfiguration(t *testing.T) {
 	if status, out := run(t, "-haproxy-cfg", cfg+".none"); status != 3 {
 		t.Errorf("a file that is not there: status %d:\n%s", status, out)
 	}
-	if status, _ := run(t); status != 3 {
-		t.Errorf("nothing to look at: status %d", status)
+	if status, out := run(t); status != 3 || !strings.Contains(out, "give the nova-compute logs") {
+		t.Errorf("nothing to look at: status %d\n%s", status, out)
 	}
 }
 
