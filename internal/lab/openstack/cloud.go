@@ -53,6 +53,7 @@ func Start(t testing.TB) *Cloud {
 		{"database and message queue", c.base},
 		{"the services", c.serve},
 		{"logging in", c.signInAdmin},
+		{"a pool for volumes", c.poolKnown},
 		{"images, networks and flavors", c.seed},
 	} {
 		begun := time.Now()

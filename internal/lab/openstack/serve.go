@@ -1,6 +1,7 @@
 package openstack
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -119,8 +120,8 @@ func (c *Cloud) compute(host string) {
 	c.start("nova-compute-"+host, c.entry("nova-compute", "labcompute:main", "--config-file", c.conf(host+".conf")))
 }
 
-// computesKnown waits until every compute can be scheduled to, and cinder has
-// its volume service.
+// computesKnown waits until every compute can be scheduled to: each has its
+// row, is mapped to its cell, and has told placement what it offers.
 func (c *Cloud) computesKnown() error {
 	db, err := c.db.Open("")
 	if err != nil {
@@ -128,14 +129,14 @@ func (c *Cloud) computesKnown() error {
 	}
 	defer db.Close()
 	const ready = "SELECT (SELECT COUNT(*) FROM nova_api.host_mappings) + (SELECT COUNT(*) FROM nova_cell1.compute_nodes WHERE deleted=0)" +
-		" + (SELECT COUNT(*) FROM nova_cell2.compute_nodes WHERE deleted=0) + (SELECT COUNT(*) FROM cinder.services WHERE `binary`='cinder-volume')"
+		" + (SELECT COUNT(*) FROM nova_cell2.compute_nodes WHERE deleted=0) + (SELECT COUNT(DISTINCT resource_provider_id) FROM placement.inventories)"
 	err = c.until("nova-scheduler", func() error {
 		var n int
 		if err := db.QueryRow(ready).Scan(&n); err != nil {
 			return err
 		}
-		if n < 2*len(Computes)+1 {
-			return fmt.Errorf("%d computes and volume services are known", n)
+		if n < 3*len(Computes) {
+			return fmt.Errorf("of the %d rows, mappings and inventories of computes %d are there", 3*len(Computes), n)
 		}
 		return nil
 	})
@@ -146,4 +147,22 @@ func (c *Cloud) computesKnown() error {
 		return err
 	}
 	return c.answering("cinder-api", 8776)
+}
+
+// poolKnown waits until cinder's scheduler has heard what the volume service
+// offers. Until then no backend can be chosen, though the service has long been
+// up in the database, and every volume goes to error.
+func (c *Cloud) poolKnown() error {
+	return c.until("cinder-volume", func() error {
+		var out struct {
+			Pools []struct{ Name string }
+		}
+		if _, err := c.admin.call("GET", "volume/"+c.admin.project+"/scheduler-stats/get_pools", nil, &out); err != nil {
+			return err
+		}
+		if len(out.Pools) == 0 {
+			return errors.New("cinder's scheduler knows no pool")
+		}
+		return nil
+	})
 }
