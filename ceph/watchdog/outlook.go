@@ -35,7 +35,8 @@ type Tracker struct {
 	osds    []*osdTrack
 	groups  []*groupTrack
 	host    Series
-	strain  strain // the host's
+	growth  float64 // the host's, in bytes a second
+	strain  strain  // the host's
 	out     []Outlook
 	slopes  []float64 // scratch, by limit: growth of the OSDs under it
 	leaders []int     // scratch, by limit: index in out
@@ -49,6 +50,7 @@ type osdTrack struct {
 type groupTrack struct {
 	path   string
 	series Series
+	growth float64 // bytes a second
 	strain strain
 }
 
@@ -62,12 +64,14 @@ func (t *Tracker) Add(p *Pass) []Outlook {
 	t.fit(p)
 	if p.Host.Available >= 0 {
 		t.host.Add(p.At, -p.Host.Available)
+		t.growth, _ = t.host.Slope()
 	}
 	t.strain.add(p.At, p.Host.Full, None)
 	for i := range p.Groups {
 		t.groups[i].strain.add(p.At, p.Groups[i].Full, p.Groups[i].Events)
 		if p.Groups[i].Used >= 0 {
 			t.groups[i].series.Add(p.At, p.Groups[i].Used)
+			t.groups[i].growth, _ = t.groups[i].series.Slope()
 		}
 	}
 	for i := range p.OSDs {
@@ -165,11 +169,10 @@ func faster(a, b *Outlook) bool {
 func (t *Tracker) look(p *Pass, i int) {
 	o := &t.out[i]
 	for g := o.Group; ; g = p.Groups[g].Parent {
-		room, series := t.limit(p, g)
+		room, all := t.limit(p, g)
 		s := t.strainOf(g)
 		o.Stalled, o.Met = max(o.Stalled, s.stalled), max(o.Met, s.met)
 		if room >= 0 {
-			all, _ := series.Slope()
 			growth := max(all, t.slopes[at(g)])
 			if left := timeTo(room, growth); o.Room < 0 || left < o.Left || left == o.Left && room < o.Room {
 				o.Left, o.Limit, o.Room, o.Growth = left, g, room, growth
@@ -193,19 +196,19 @@ func (t *Tracker) strainOf(g int) *strain {
 	return &t.groups[g].strain
 }
 
-// limit is the room under a limit and the history of what it limits.
-func (t *Tracker) limit(p *Pass, g int) (room int64, s *Series) {
+// limit is the room under a limit, and the growth of all that it limits.
+func (t *Tracker) limit(p *Pass, g int) (room int64, growth float64) {
 	if g == HostLimit {
 		if p.Host.Available < 0 {
-			return None, nil
+			return None, 0
 		}
-		return max(0, p.Host.Available-int64(t.reserve*float64(max(p.Host.Total, 0)))), &t.host
+		return max(0, p.Host.Available-int64(t.reserve*float64(max(p.Host.Total, 0)))), t.growth
 	}
 	m := &p.Groups[g]
 	if m.Limit < 0 || m.Used < 0 {
-		return None, nil
+		return None, 0
 	}
-	return max(0, m.Limit-m.Used-int64(t.reserve*float64(m.Limit))), &t.groups[g].series
+	return max(0, m.Limit-m.Used-int64(t.reserve*float64(m.Limit))), t.groups[g].growth
 }
 
 func timeTo(room int64, slope float64) time.Duration {

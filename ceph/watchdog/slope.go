@@ -1,6 +1,9 @@
 package watchdog
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // ringSize holds the longest window at the fastest pace of passes.
 const ringSize = 256
@@ -75,11 +78,13 @@ func (s *Series) sustained(w time.Duration) (slope float64, ok bool) {
 		}
 		edge[3-k] = i
 	}
-	slope = s.fit(edge[0], edge[3])
-	for k := range 3 {
-		slope = min(slope, s.fit(edge[k], edge[k+1]))
+	slope = math.Inf(1)
+	for _, e := range [...][2]int{{2, 3}, {1, 2}, {0, 1}, {0, 3}} { // the whole last: mostly it need not be looked at
+		if slope = min(slope, s.fit(edge[e[0]], edge[e[1]])); slope <= 0 {
+			return 0, true
+		}
 	}
-	return max(slope, 0), true
+	return slope, true
 }
 
 // nearest is the point nearest to a time, searched from one that is later.
