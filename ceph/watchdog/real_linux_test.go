@@ -4,8 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,13 +36,15 @@ func (b *bench) watchedOnly(t *testing.T) {
 		mu.Unlock()
 		t.Logf("osd.%d %s %s", e.OSD, e.Kind, e.Text)
 	})
+	ready := settledIn(w)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- w.Loop(ctx) }()
-	time.Sleep(6 * time.Second) // older than Settle
+	until(t, "known for long enough", ready.Load)
 	b.leak(t, "60", 0)
 	until(t, "killed by the kernel", func() bool { return b.kills(t) > before })
-	time.Sleep(time.Second)
+	until(t, "told", func() bool { mu.Lock(); defer mu.Unlock(); return said["oom-kill"] })
 	cancel()
 	<-done
 	mu.Lock()
@@ -56,24 +61,54 @@ func (b *bench) watchedOnly(t *testing.T) {
 
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not %s", what)
 		}
 	}
 }
 
+// settledIn is true once a watch knows its OSD for long enough to judge it.
+func settledIn(w *Watch) *atomic.Bool {
+	known := new(atomic.Bool)
+	w.OnPass = func(r Report) {
+		if len(r.Outlooks) == 1 && r.Outlooks[0].Steady && r.Outlooks[0].Age > w.Policy.Settle {
+			known.Store(true)
+		}
+	}
+	return known
+}
+
+// fill makes OSDs grow until each uses as much: what lies before the watch need
+// not take its time.
+func (b *bench) fill(t *testing.T, bytes int64, ids ...int) {
+	t.Helper()
+	b.leak(t, "60", ids...)
+	until(t, "filled", func() bool {
+		ids = slices.DeleteFunc(ids, func(id int) bool {
+			n, err := anon(b.PID("osd." + strconv.Itoa(id)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n >= bytes {
+				b.leak(t, "0", id)
+			}
+			return n >= bytes
+		})
+		return len(ids) == 0
+	})
+}
+
 func (b *bench) watchdogs(t *testing.T) {
 	before := b.kills(t)
-	b.leak(t, "100", 0, 1) // what lies before the watch need not take its time
-	time.Sleep(4 * time.Second)
-	b.leak(t, "0", 0, 1)
+	b.fill(t, 560<<20, 0, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	acked := b.writer(ctx)
 	var mu sync.Mutex
 	restarted := map[int]int{}
 	var loops sync.WaitGroup
+	var ready []*atomic.Bool
 	for id := range b.groups {
 		w := b.host(t, id, true, func(e Event) {
 			t.Logf("%s host%d osd.%d %s %s", e.Time.Format("15:04:05.0"), id, e.OSD, e.Kind, e.Text)
@@ -83,11 +118,12 @@ func (b *bench) watchdogs(t *testing.T) {
 				mu.Unlock()
 			}
 		})
+		ready = append(ready, settledIn(w))
 		loops.Go(func() { _ = w.Loop(ctx) })
 	}
 	worst := 0
 	loops.Go(func() { worst = b.inactive(ctx) })
-	time.Sleep(8 * time.Second)
+	until(t, "known for long enough", func() bool { return ready[0].Load() && ready[1].Load() })
 	b.leak(t, "8", 0, 1)
 	until(t, "both restarted", func() bool { mu.Lock(); defer mu.Unlock(); return restarted[0] > 0 && restarted[1] > 0 })
 	cancel()
