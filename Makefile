@@ -41,6 +41,7 @@ BENCH_ceph       := -bench . -benchtime 1x ./ceph
 BENCH_watchdog   := -bench . ./ceph/watchdog
 BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog
 BENCH_dbarchive  := -bench . -benchtime 1x -timeout 60m ./dbarchive
+BENCH_bootvolume := -bench . -benchtime 5x -timeout 30m ./bootvolume
 BENCH_logtail    := -bench . ./internal/logtail
 
 bench-%: deps

@@ -141,9 +141,9 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 	case b.Cinder != nil || !proxy || b.Request == "":
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
 			fix: "give HAProxy's log of that time, with the request ID captured"}
-	case notConnected.MatchString(b.Failure) && s.captures():
+	case notConnected.MatchString(b.Failure) && s.captures:
 		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue", byOrder: true}
-	case api && s.captures():
+	case api && s.captures:
 		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure), byOrder: true}
 	}
 	return verdict{code: CodeUndetermined, message: "HAProxy did not log the request, or not its ID", fix: "capture X-OpenStack-Request-ID in HAProxy, and give cinder-api's logs"}
@@ -153,16 +153,20 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 type judging struct {
 	*Snapshot
 	servers int // to which HAProxy has sent requests for volumes
+	// captures reports whether HAProxy logs request IDs: without, an absent
+	// one says nothing.
+	captures bool
 }
 
 func judge(s *Snapshot) judging {
-	servers := map[string]bool{}
+	servers, captures := map[string]bool{}, false
 	for _, r := range s.Logs.Requests {
+		captures = captures || r.createsVolume() && r.ID != ""
 		if r.createsVolume() && r.Server != "" && r.Server != "<NOSRV>" {
 			servers[r.Backend+"/"+r.Server] = true
 		}
 	}
-	return judging{s, len(servers)}
+	return judging{s, len(servers), captures}
 }
 
 // unlogged is how many of the servers have no log at hand that was written at
@@ -175,17 +179,6 @@ func (s judging) unlogged(at time.Time) int {
 		}
 	}
 	return max(0, n)
-}
-
-// captures reports whether HAProxy logs request IDs: without, an absent one
-// says nothing.
-func (s judging) captures() bool {
-	for _, r := range s.Logs.Requests {
-		if r.createsVolume() && r.ID != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // orphan finds a volume that was created after its caller had gone.

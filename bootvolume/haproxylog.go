@@ -1,6 +1,7 @@
 package bootvolume
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,32 +21,80 @@ type Request struct {
 	Method, Path    string
 }
 
-var (
-	stampOf = regexp.MustCompile(`\[?\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}\]?`)
-	idOf    = regexp.MustCompile(`\breq-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
-)
+var idOf = regexp.MustCompile(`\breq-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+// stampForm is the time as HAProxy writes it: 0 a digit, A and a letters.
+const stampForm = "00/Aaa/0000:00:00:00.000"
+
+// stampAt is where the time of a line begins, -1 if there is none.
+func stampAt(line []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(line[i:], '/')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		if at := i - len("00/"); at >= 0 && isStamp(line[at:]) {
+			return at
+		}
+	}
+}
+
+func isStamp(text []byte) bool {
+	if len(text) < len(stampForm) {
+		return false
+	}
+	for i := range len(stampForm) {
+		switch c := text[i]; stampForm[i] {
+		case '0':
+			if !isDigit(c) {
+				return false
+			}
+		case 'A':
+			if c < 'A' || c > 'Z' {
+				return false
+			}
+		case 'a':
+			if c < 'a' || c > 'z' {
+				return false
+			}
+		default:
+			if c != stampForm[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // parseHAProxy reads option httplog, option tcplog, and the form of the
 // fixture in testdata/zed, which has the time first. The caller reads the time.
-func parseHAProxy(line string) (r Request, stamp string, ok bool) {
-	at := stampOf.FindStringIndex(line)
-	if at == nil {
-		return Request{}, "", false
+func parseHAProxy(line string) (r Request, ok bool) {
+	at := stampAt([]byte(line))
+	if at < 0 {
+		return Request{}, false
 	}
-	stamp = line[at[0]:at[1]]
-	rest, request, _ := strings.Cut(line[at[1]:], `"`)
+	rest, request, _ := strings.Cut(strings.TrimPrefix(line[at+len(stampForm):], "]"), `"`)
 	words := strings.Fields(rest)
 	// httplog and tcplog have the frontend before the server, the fixture
 	// has the client there.
 	if len(words) < 5 || !r.server(words[1]) || !r.timers(words[2]) {
-		return Request{}, "", false
+		return Request{}, false
 	}
 	words = words[3:]
 	r.answer(words)
 	if r.ID = idOf.FindString(rest); request != "" {
 		r.request(request)
 	}
-	return r, stamp, r.Term != ""
+	return r, r.Term != ""
+}
+
+// alone is the request without the line that its texts are of.
+func (r Request) alone() Request {
+	for _, s := range []*string{&r.Backend, &r.Server, &r.Term, &r.ID, &r.Method, &r.Path} {
+		*s = strings.Clone(*s)
+	}
+	return r
 }
 
 func (r *Request) server(word string) (ok bool) {
@@ -93,6 +142,8 @@ func (r *Request) request(quoted string) {
 	r.Method = words[0]
 	r.Path, _, _ = strings.Cut(words[1], "?")
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isNumber(s string) bool {
 	_, err := strconv.ParseUint(strings.TrimPrefix(s, "+"), 10, 64)

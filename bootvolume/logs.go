@@ -11,6 +11,10 @@ import (
 	"github.com/stackmend/stackmend/internal/logtail"
 )
 
+// mostText is how much of a line of nova or cinder is kept: a failure may
+// quote whole answers, and its beginning says what it is.
+const mostText = 8 << 10
+
 // A Log says what the lines of one log do not tell themselves.
 type Log struct {
 	Source Source
@@ -39,63 +43,120 @@ func (l *Logs) Read(ctx context.Context, r io.Reader, name string, o Log) error 
 }
 
 func (l *Logs) lines(r *logtail.Reader, o Log) error {
-	clock := &logtail.Clock{Now: o.Now, Zone: o.Zone}
-	read := l.oslo
+	in := &reading{Logs: l, of: o, clock: &logtail.Clock{Now: o.Now, Zone: o.Zone}}
+	read := in.oslo
 	if o.Source == HAProxy {
-		read = l.haproxy
+		read = in.haproxy
 	}
 	for line := range r.Lines() {
 		if line.Dropped > 0 || line.Partial {
 			l.Cut++
 		}
 		if !line.Partial {
-			read(clock, line.Text, o)
+			read(line.Text)
 		}
 	}
 	return r.Err()
 }
 
-func (l *Logs) oslo(clock *logtail.Clock, text []byte, o Log) {
-	stamp, rest, ok := clock.Stamp(text)
+// A reading is one log while it is read.
+type reading struct {
+	*Logs
+	of    Log
+	clock *logtail.Clock
+	last  [toSecond]byte // the stamp that was read last, to its second
+	after int            // where that line goes on after its stamp; 0: none yet
+}
+
+// toSecond is how much of a stamp tells the second, in the forms that matter.
+const toSecond = len("2006-01-02 15:04:05")
+
+// again reports whether a stamp is of the same second as the last one: many
+// lines are, and reading a stamp costs more than all else does.
+func (r *reading) again(stamp []byte) bool {
+	return r.after > 0 && len(stamp) > toSecond && string(stamp[:toSecond]) == string(r.last[:])
+}
+
+func (r *reading) stamp(text []byte) (t time.Time, rest []byte, ok bool) {
+	s, rest, ok := r.clock.Stamp(text)
+	if ok {
+		r.after = len(text) - len(rest)
+		copy(r.last[:], text)
+	}
+	return s.Time, rest, ok
+}
+
+func (r *reading) oslo(text []byte) {
+	if r.again(text) && len(text) > r.after && text[r.after] == ' ' && isDigit(text[r.after-1]) && !mayMatter(text[r.after:]) {
+		return
+	}
+	at, rest, ok := r.stamp(text)
 	if !ok {
 		return // what follows a header: a traceback's lines without one
 	}
-	e, known, ok := parseOslo(string(plain(rest)))
-	l.cover(o.Source, stamp.Time)
-	if o.Source == API {
-		if l.APIs == nil {
-			l.APIs = make(map[string]Span)
+	r.cover(r.of.Source, at)
+	if r.of.Source == API {
+		if r.APIs == nil {
+			r.APIs = make(map[string]Span)
 		}
-		l.APIs[o.Host] = l.APIs[o.Host].with(stamp.Time)
+		r.APIs[r.of.Host] = r.APIs[r.of.Host].with(at)
 	}
-	if !known || !ok || stamp.Time.Before(o.Since) {
+	if at.Before(r.of.Since) || !mayMatter(rest) {
 		return
 	}
-	e.At, e.Host = stamp.Time, o.Host
-	l.Events = append(l.Events, e)
+	rest = plain(rest)
+	e, _, ok := parseOslo(string(rest[:min(len(rest), mostText)]))
+	if !ok {
+		return
+	}
+	e.At, e.Host = at, r.of.Host
+	r.Events = append(r.Events, e)
 }
 
-func (l *Logs) haproxy(clock *logtail.Clock, text []byte, o Log) {
-	r, at, ok := parseHAProxy(string(text))
-	if !ok {
-		l.Unread++
+// haproxy keeps the requests that create volumes; of the others it takes when
+// they were, for what a log does not have counts only while it was written.
+func (r *reading) haproxy(text []byte) {
+	begin := stampAt(text)
+	if begin < 0 {
+		r.Unread++
 		return
 	}
-	stamp, _, ok := clock.Stamp([]byte(at))
+	posts := bytes.Contains(text[begin:], post)
+	if !posts && r.again(text[begin:]) {
+		return
+	}
+	at, _, ok := r.stamp(text[begin:])
 	if !ok {
-		l.Unread++
+		r.Unread++
+		return
+	}
+	r.cover(r.of.Source, at)
+	if posts {
+		r.post(string(text), at)
+	}
+}
+
+// post keeps a request that creates a volume.
+func (r *reading) post(line string, at time.Time) {
+	q, ok := parseHAProxy(line)
+	if !ok {
+		r.Unread++
+		return
+	}
+	if !q.createsVolume() {
 		return
 	}
 	// The line is written when the request ends, and has the time at which it
 	// began: the log was written at both.
-	l.cover(o.Source, stamp.Time)
-	l.cover(o.Source, stamp.Time.Add(max(r.Total, 0)))
-	if stamp.Time.Before(o.Since) {
+	r.cover(r.of.Source, at.Add(max(q.Total, 0)))
+	if at.Before(r.of.Since) {
 		return
 	}
-	r.At, r.Host = stamp.Time, o.Host
-	l.Requests = append(l.Requests, r)
+	q.At, q.Host = at, r.of.Host
+	r.Requests = append(r.Requests, q.alone())
 }
+
+var post = []byte(`"POST `)
 
 // plain takes the colours away that oslo.log writes where it takes its output
 // for a terminal, as some containers have it.

@@ -36,12 +36,13 @@ func TestHAProxyLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l Logs
-	if err := l.Read(t.Context(), strings.NewReader(string(b)), "haproxy.log", Log{Source: HAProxy, Now: now}); err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(b), "\n"); len(l.Requests) != n || l.Unread != 0 {
-		t.Fatalf("%d of %d lines, %d unread", len(l.Requests), n, l.Unread)
+	var all []Request
+	for line := range strings.Lines(string(b)) {
+		r, ok := parseHAProxy(strings.TrimSuffix(line, "\n"))
+		if !ok {
+			t.Errorf("not read: %s", line)
+		}
+		all = append(all, r)
 	}
 	for _, want := range []Request{
 		{Backend: "galera-source", Server: "c3", Term: "--"},
@@ -51,15 +52,37 @@ func TestHAProxyLog(t *testing.T) {
 		{Backend: "api", Server: "web", Status: 502, Term: "SH--", Path: "/die"},
 		{Backend: "api", Server: "<NOSRV>", Status: 408, Term: "cR--"},
 	} {
-		if !has(l.Requests, want) {
+		if !has(all, want) {
 			t.Errorf("not read: %+v", want)
 		}
 	}
 }
 
+// Of a HAProxy's log the requests that create volumes are kept, and the time
+// that all of its lines cover; what is in no form of HAProxy's is counted.
+func TestHAProxyLogKeeps(t *testing.T) {
+	b, err := os.ReadFile("testdata/batch/haproxy.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l Logs
+	text := string(b) + "Nov 27 10:00:00 ctl1 haproxy[7]: Proxy cinder_api started.\n" + strings.Repeat("/", 100) + "\n"
+	if err := l.Read(t.Context(), strings.NewReader(text), "haproxy.log", Log{Source: HAProxy, Now: now.AddDate(0, 0, 7)}); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Count(text, `/volumes HTTP/1.1"`) - strings.Count(text, `"GET /v3/010f3e809f3e4097a2c8a373edd237ac/volumes HTTP/1.1"`)
+	if len(l.Requests) != want || want == 0 || l.Unread != 2 {
+		t.Errorf("%d requests of %d, %d unread", len(l.Requests), want, l.Unread)
+	}
+	first, last := l.Requests[0].At, l.Requests[len(l.Requests)-1].At
+	if span := l.Spans[HAProxy]; span.First.After(first) || !span.Last.After(last) {
+		t.Errorf("%v for requests from %v to %v", span, first, last)
+	}
+}
+
 func has(all []Request, w Request) bool {
 	for _, r := range all {
-		if r.Backend == w.Backend && r.Server == w.Server && r.Status == w.Status && r.Term == w.Term && (w.Path == "" || r.Path == w.Path) && !r.At.IsZero() {
+		if r.Backend == w.Backend && r.Server == w.Server && r.Status == w.Status && r.Term == w.Term && (w.Path == "" || r.Path == w.Path) {
 			return w.Connect == 0 || r.Connect == w.Connect
 		}
 	}
@@ -100,6 +123,18 @@ func TestOverQuotaIsAFailure(t *testing.T) {
 	}
 }
 
+// A failure may quote an answer of any length: its beginning is kept.
+func TestHugeFailure(t *testing.T) {
+	line := strings.Replace(quotaLine, "Error: VolumeLimitExceeded", "Error: "+strings.Repeat("x", 50_000), 1)
+	var l Logs
+	if err := l.Read(t.Context(), strings.NewReader(line), "nova-compute.log", Log{Source: Compute, Host: "c01", Now: now.AddDate(0, 0, 7)}); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Events) != 1 || len(l.Events[0].Text) > mostText || l.Events[0].Kind != Broken {
+		t.Errorf("%.500v", l.Events)
+	}
+}
+
 func FuzzHAProxyLog(f *testing.F) {
 	for _, file := range []string{"testdata/haproxy.log", "testdata/zed/haproxy.log"} {
 		b, err := os.ReadFile(file)
@@ -111,8 +146,12 @@ func FuzzHAProxyLog(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if r, stamp, ok := parseHAProxy(line); ok && (stamp == "" || r.Term == "") {
+		if r, ok := parseHAProxy(line); ok && r.Term == "" {
 			t.Errorf("%+v", r)
+		}
+		var l Logs
+		if err := l.Read(t.Context(), strings.NewReader(line), "fuzz", Log{Source: HAProxy, Now: now}); err == nil {
+			Check(&Snapshot{Logs: l})
 		}
 	})
 }
@@ -130,6 +169,8 @@ func FuzzOslo(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string) {
 		if _, known, ok := parseOslo(line); ok && !known {
 			t.Error("matters without a header")
+		} else if ok && !mayMatter([]byte(line)) {
+			t.Error("matters, and would be passed over")
 		}
 	})
 }

@@ -1,8 +1,8 @@
 package bootvolume
 
 import (
+	"bytes"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -37,27 +37,30 @@ type Event struct {
 }
 
 var (
-	// header is oslo.log's: pid LEVEL logger [own ids ...] message. The first
-	// word of nova's brackets is the global ID or None, cinder has the two
-	// the other way round.
-	header = regexp.MustCompile(`^ ?(\d+) ([A-Z]+) (\S+) \[([^\]]*)\] (?:\[instance: ([0-9a-f-]{36})\] )?(.*)$`)
 	// asks is nova before it has a volume made; "Booting with volume ID" has
 	// one already.
-	asks     = regexp.MustCompile(`^Booting with (?:volume snapshot|volume-backed-image|blank volume) `)
-	posted   = regexp.MustCompile(`^POST \S+/volumes$`)
-	answered = regexp.MustCompile(`/volumes returned with HTTP (\d+)$`)
+	asks   = regexp.MustCompile(`^Booting with (?:volume snapshot|volume-backed-image|blank volume) `)
+	posted = regexp.MustCompile(`^POST \S+/volumes$`)
 )
 
 // parseOslo reads what follows the time stamp of a line. known tells whether
-// the line has oslo.log's header; ok whether it matters.
+// the line has oslo.log's header, pid LEVEL logger [own ids ...] message; ok
+// whether it matters.
 func parseOslo(rest string) (e Event, known, ok bool) {
-	m := header.FindStringSubmatch(rest)
-	if m == nil {
+	pid, rest, _ := strings.Cut(strings.TrimPrefix(rest, " "), " ")
+	level, rest, _ := strings.Cut(rest, " ")
+	logger, rest, _ := strings.Cut(rest, " ")
+	ids, text, found := strings.Cut(rest, "] ")
+	ids, bracket := strings.CutPrefix(ids, "[")
+	if !found || !bracket || !isNumber(pid) || level == "" || strings.Trim(level, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || logger == "" {
 		return Event{}, false, false
 	}
-	e = Event{PID: m[1], Instance: m[5], Text: m[6]}
-	e.context(m[4])
-	e.Kind = kindOf(m[3], e.Text)
+	e = Event{PID: pid, Text: text}
+	if instance, rest, ok := strings.Cut(text, "] "); ok && strings.HasPrefix(instance, "[instance: ") {
+		e.Instance, e.Text = strings.TrimPrefix(instance, "[instance: "), rest
+	}
+	e.context(ids)
+	e.Kind = kindOf(logger, e.Text)
 	return e, true, e.Kind != ""
 }
 
@@ -82,27 +85,64 @@ func (e *Event) context(text string) {
 	}
 }
 
+// mayMatter passes over most lines at a small part of what it costs to take
+// them apart. It may let through what does not matter, never the reverse.
+func mayMatter(rest []byte) bool {
+	_, after, _ := bytes.Cut(bytes.TrimPrefix(rest, blank), blank) // the pid
+	_, after, _ = bytes.Cut(after, blank)                          // the level
+	logger, text, _ := bytes.Cut(after, blank)
+	switch string(logger) {
+	case novaManager:
+		return bytes.Contains(text, []byte("block device")) || bytes.Contains(text, []byte("to build instance"))
+	case cinderWSGI:
+		return bytes.Contains(text, []byte("] POST ")) || bytes.Contains(text, []byte("/volumes returned"))
+	case novaBlockDevice, cinderQuota, cinderFault, cinderServer:
+		return true
+	}
+	return bytes.Contains(rest[:min(len(rest), 64)], escape) // colours may stand before the logger
+}
+
+var blank = []byte(" ")
+
+// Who says what matters here.
+const (
+	novaBlockDevice = "nova.virt.block_device"
+	novaManager     = "nova.compute.manager"
+	cinderQuota     = "cinder.quota_utils"
+	cinderWSGI      = "cinder.api.openstack.wsgi"
+	cinderFault     = "cinder.api.middleware.fault"
+	cinderServer    = "cinder" // eventlet.wsgi, which writes as the service
+)
+
 // kindOf knows the words of nova (virt/block_device.py, compute/manager.py)
 // and cinder (api/openstack/wsgi.py, quota_utils.py).
 func kindOf(logger, text string) Kind {
-	switch {
-	case logger == "nova.virt.block_device" && asks.MatchString(text):
-		return Begun
-	case strings.HasPrefix(text, "Instance failed block device setup"), strings.HasPrefix(text, "Failed to create block device for instance"):
-		return Broken
-	case strings.HasPrefix(text, "Took ") && strings.HasSuffix(text, "seconds to build instance."):
-		return Built
-	case logger == "cinder.quota_utils" && strings.HasPrefix(text, "Quota exceeded for"):
-		return Quota
-	case logger == "cinder.api.openstack.wsgi" && posted.MatchString(text):
-		return Posted
-	case logger == "cinder.api.middleware.fault" && strings.HasPrefix(text, "Caught error:"):
-		return Erred
-	case logger == "cinder" && strings.Contains(text, "OSError: write error"):
-		return Hung
+	switch logger {
+	case novaBlockDevice:
+		return kindIf(asks.MatchString(text), Begun)
+	case novaManager:
+		if strings.HasPrefix(text, "Took ") && strings.HasSuffix(text, "seconds to build instance.") {
+			return Built
+		}
+		return kindIf(strings.HasPrefix(text, "Instance failed block device setup") || strings.HasPrefix(text, "Failed to create block device for instance"), Broken)
+	case cinderQuota:
+		return kindIf(strings.HasPrefix(text, "Quota exceeded for"), Quota)
+	case cinderFault:
+		return kindIf(strings.HasPrefix(text, "Caught error:"), Erred)
+	case cinderServer:
+		return kindIf(strings.Contains(text, "OSError: write error"), Hung)
+	case cinderWSGI:
+		if posted.MatchString(text) {
+			return Posted
+		}
+		return kindIf(strings.HasSuffix(text, "/volumes returned with HTTP 202"), Accepted)
 	}
-	if m := answered.FindStringSubmatch(text); m != nil && m[1] == strconv.Itoa(202) {
-		return Accepted
+	return ""
+}
+
+func kindIf(is bool, k Kind) Kind {
+	if is {
+		return k
 	}
 	return ""
 }

@@ -17,13 +17,14 @@ type Snapshot struct {
 	Unseen  []string
 }
 
-// Logs are the lines that matter here, of any number of hosts.
+// Logs are the lines that matter here, of any number of hosts: of HAProxy the
+// requests that create volumes.
 type Logs struct {
 	Events   []Event // of nova and cinder
 	Requests []Request
 	Spans    map[Source]Span // what time the logs of each kind cover
 	APIs     map[string]Span // and those of cinder-api, by host
-	Unread   int64           // lines of an unknown form
+	Unread   int64           // lines of HAProxy without a time, and POSTs of an unknown form
 	Cut      int64           // lines that were longer than is read, or without an end
 }
 
