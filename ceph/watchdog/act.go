@@ -22,7 +22,7 @@ func (w *Watch) act(ctx context.Context, work *sync.WaitGroup) {
 		return
 	}
 	mine := w.wishes()
-	if len(mine) == 0 && !w.shared && !w.open() {
+	if len(mine) == 0 && !w.shared && !w.open() && w.recent() == 0 {
 		return
 	}
 	turns := Schedule(append(slices.Clone(mine), w.others...), w.Policy.Margin)
@@ -152,7 +152,19 @@ func (w *Watch) publish(ctx context.Context, mine []Wish) error {
 	if !w.Acts {
 		return nil
 	}
-	return w.Applier.Claims.Publish(ctx, mine, w.history().since(time.Now().Add(-w.Policy.CoolDown)))
+	w.mu.Lock()
+	recent := w.recent()
+	w.mu.Unlock()
+	return w.Applier.Claims.Publish(ctx, mine, recent)
+}
+
+// recent counts this host's restarts that the storm guard of the others counts:
+// they are told until they do not count any more. Whoever calls it has mu.
+func (w *Watch) recent() int {
+	if !w.Acts {
+		return 0
+	}
+	return w.History.since(time.Now().Add(-w.Policy.CoolDown))
 }
 
 func (w *Watch) note(osd int, kind, text string) {
@@ -182,10 +194,14 @@ func (w *Watch) restart(ctx context.Context, o Outlook, v Verdict, log int64) {
 		options.MaxWait = time.Hour // the guard itself ends the wait
 	}
 	r, err := stackmend.Run(ctx, RestartPlan(o, v, time.Now()), w.Applier, options)
+	var end Ending
+	if stop := done(r, verbStop); stop != nil {
+		end = w.Applier.ending(ctx, o.ID, stop.Started)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tried[o.ID] = time.Now().Add(tryAgain)
-	w.remember(o, r, log)
+	w.remember(o, r, log, end)
 	var refusal *stackmend.GuardError
 	switch {
 	case errors.As(err, &refusal):
@@ -200,24 +216,32 @@ func (w *Watch) restart(ctx context.Context, o Outlook, v Verdict, log int64) {
 	}
 }
 
-// remember measures a restart by the outcomes of its steps.
-func (w *Watch) remember(o Outlook, r stackmend.Result, log int64) {
-	done := map[string]stackmend.Outcome{}
-	for _, s := range r.Outcomes {
-		if s.State == stackmend.Done {
-			done[s.Step.Verb] = s
+// done is the outcome of a step that was done; nil: it was not.
+func done(r stackmend.Result, verb string) *stackmend.Outcome {
+	for i, s := range r.Outcomes {
+		if s.State == stackmend.Done && s.Step.Verb == verb {
+			return &r.Outcomes[i]
 		}
 	}
-	stop, ok := done[verbStop]
-	if !ok {
+	return nil
+}
+
+// remember measures a restart by the outcomes of its steps.
+func (w *Watch) remember(o Outlook, r stackmend.Result, log int64, end Ending) {
+	stop := done(r, verbStop)
+	if stop == nil {
 		return
 	}
 	entry := Restart{OSD: o.ID, At: stop.Started, Stop: stop.Finished.Sub(stop.Started), Before: o.Used(), Log: log}
-	if active, ok := done[verbActive]; ok {
+	if active := done(r, verbActive); active != nil {
 		entry.Cycle = active.Finished.Sub(stop.Started)
 	}
+	if end.Unclean() {
+		entry.Unclean = end.String()
+		w.tell(o.ID, "unclean", "its stop was not clean, look at its log before the next one: "+entry.Unclean)
+	}
 	w.History.Add(entry)
-	w.tell(o.ID, "restarted", fmt.Sprintf("gone after %v, active again after %v", entry.Stop.Round(time.Millisecond), entry.Cycle.Round(time.Millisecond)))
+	w.tell(o.ID, "restarted", fmt.Sprintf("gone after %v (%s), active again after %v", entry.Stop.Round(time.Millisecond), end, entry.Cycle.Round(time.Millisecond)))
 	if w.OnRestart != nil {
 		w.OnRestart(w.History)
 	}

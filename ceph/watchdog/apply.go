@@ -41,11 +41,13 @@ type Applier struct {
 
 	mu       sync.Mutex
 	prepared map[int]prepared
+	endings  map[int]Ending
 }
 
 type prepared struct {
-	state supervisor.State
-	at    time.Time
+	state  supervisor.State
+	daemon daemon
+	at     time.Time
 }
 
 // NewApplier makes an Applier. Every part of the Site but Ahead is needed.
@@ -57,37 +59,47 @@ func NewApplier(s Site) (*Applier, error) {
 	if s.Again <= 0 {
 		s.Again = 500 * time.Millisecond
 	}
-	return &Applier{Site: s, prepared: map[int]prepared{}}, nil
+	return &Applier{Site: s, prepared: map[int]prepared{}, endings: map[int]Ending{}}, nil
 }
 
 // preparedFor is how long what Prepare saw is good for.
 const preparedFor = time.Minute
 
-// Prepare asks the supervisor about an OSD while there is time, so that no
-// program has to be started on the way to SIGTERM.
+// Prepare asks the supervisor about an OSD, and the OSD about its settings,
+// while there is time, so that no program has to be started on the way to
+// SIGTERM.
 func (a *Applier) Prepare(ctx context.Context, osd int) (supervisor.State, error) {
+	p, err := a.prepare(ctx, osd)
+	return p.state, err
+}
+
+func (a *Applier) prepare(ctx context.Context, osd int) (prepared, error) {
 	st, err := a.Supervisor.State(ctx, osd)
+	p := prepared{state: st, at: time.Now()}
+	if err == nil {
+		p.daemon = askDaemon(ctx, a.Cluster, osd)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
 		delete(a.prepared, osd)
-		return st, err
+		return p, err
 	}
-	a.prepared[osd] = prepared{st, time.Now()}
-	return st, nil
+	a.prepared[osd] = p
+	return p, nil
 }
 
-// state is what Prepare saw a moment ago, or what is seen now.
-func (a *Applier) state(ctx context.Context, osd int) (supervisor.State, error) {
+// known is what Prepare saw a moment ago, or what is seen now.
+func (a *Applier) known(ctx context.Context, osd int) (prepared, error) {
 	a.mu.Lock()
 	p, ok := a.prepared[osd]
 	a.mu.Unlock()
 	if ok && time.Since(p.at) < preparedFor {
-		return p.state, nil
+		return p, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	return a.Prepare(ctx, osd)
+	return a.prepare(ctx, osd)
 }
 
 // target reads which OSD, and which process of it, a step is about.
@@ -105,11 +117,12 @@ func target(s stackmend.Step) (osd, pid int, err error) {
 	return 0, 0, fmt.Errorf("%w: unknown verb %q", stackmend.ErrRefused, s.Verb)
 }
 
-// Guards ask the cluster, and the supervisor's limit of starts, before an OSD
-// is stopped. Nothing else is guarded: what is stopped has to be started.
+// Guards ask the cluster, and whether the supervisor starts the OSD again and
+// the OSD bears being marked down again, before it is stopped. Nothing else is guarded: what is stopped has to be started.
 func (a *Applier) Guards() []stackmend.Guard {
 	return []stackmend.Guard{
 		stackmend.GuardFunc("start-limit", a.startLimit),
+		stackmend.GuardFunc("markdown-budget", a.markdowns),
 		stackmend.GuardFunc("cluster", a.cluster),
 	}
 }
@@ -120,10 +133,11 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 	if err != nil || s.Verb != verbStop {
 		return err
 	}
-	st, err := a.state(ctx, osd)
+	p, err := a.known(ctx, osd)
 	if err != nil {
 		return err
 	}
+	st := p.state
 	// What nothing respawns is not held by anybody; a masked unit has no Restart.
 	held := st.Held && (st.Respawn != "" || strings.HasSuffix(st.Unit, ".service"))
 	return s.Holds(map[string]string{"held": strconv.FormatBool(held)})
@@ -236,7 +250,11 @@ func (a *Applier) stop(ctx context.Context, osd, pid int) error {
 	if err != nil {
 		return err
 	}
-	return gone(ctx, pid, osd)
+	if err := gone(ctx, pid, osd); err != nil {
+		return err
+	}
+	a.ended(ctx, osd, pid)
+	return nil
 }
 
 func (a *Applier) start(ctx context.Context, osd int) error {

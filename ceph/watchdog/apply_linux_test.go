@@ -73,6 +73,8 @@ func (dir scripted) make(t testing.TB) {
 	put("osd_dump.json", healthyMap)
 	put("pg_ls-by-osd.json", healthyPGs)
 	put("osd_ok-to-stop.json", okStop)
+	put("config_get.json", `{"osd_fast_shutdown":"true","osd_max_markdown_count":"5","osd_max_markdown_period":"600"}`)
+	put("crash_ls.json", "[]")
 	put("mgr_dump.json", `{"available":true,"active_name":"x"}`)
 	put("status.json", `{"state":"active","pgmap":{"pgs_by_state":[{"state_name":"active+clean","count":1}]}}`)
 	put("start.sh", fmt.Sprintf(`echo start >>%[1]s/starts
@@ -224,7 +226,7 @@ func TestLastResort(t *testing.T) {
 func TestStartLimit(t *testing.T) {
 	dir := scripted(t.TempDir())
 	a := dir.applier(t)
-	a.prepared[7] = prepared{supervisor.State{Unit: "ceph-osd@7.service", StartLimit: supervisor.Limit{Burst: 3, Interval: 30 * time.Minute}}, time.Now()}
+	a.prepared[7] = prepared{state: supervisor.State{Unit: "ceph-osd@7.service", StartLimit: supervisor.Limit{Burst: 3, Interval: 30 * time.Minute}}, at: time.Now()}
 	step := stackmend.Step{Verb: verbStop, Target: "osd.7", Args: map[string]string{"pid": "77"}}
 	for n, want := range []stackmend.Decision{stackmend.Permit, stackmend.Permit, stackmend.Deny} {
 		a.Restarts = func() History {

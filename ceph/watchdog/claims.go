@@ -133,6 +133,23 @@ func (c *Claims) dump(ctx context.Context) ([]Claim, error) {
 	return parseClaims(b, c.prefix)
 }
 
+// restarts counts those of the other hosts in the last minutes. It does not ask
+// whose this host's own key is: one that only watches has none.
+func (c *Claims) restarts(ctx context.Context) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, err := c.dump(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range c.sight(slices.DeleteFunc(all, func(o Claim) bool { return o.Key == c.key })) {
+		if !o.dead {
+			n += max(o.Restarts, 0)
+		}
+	}
+	return n, nil
+}
+
 func (c *Claims) read(ctx context.Context) ([]Claim, error) {
 	all, err := c.dump(ctx)
 	if err != nil {

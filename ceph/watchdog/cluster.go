@@ -27,11 +27,13 @@ func never(d stackmend.Decision, why string) answer {
 }
 
 // afford asks the monitors and the manager, side by side.
-func afford(ctx context.Context, to ceph.Commander, p Policy, osd int) answer {
+func (a *Applier) afford(ctx context.Context, osd int) answer {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	var trust, ok error
+	to, p := a.Cluster, a.Policy
+	var trust, ok, calm error
 	var all sync.WaitGroup
+	all.Go(func() { calm = a.calm(ctx) })
 	all.Go(func() { trust = safety.Trust(ctx, to) })
 	all.Go(func() { ok = safety.OKToStop(ctx, to, osd) })
 	m, err := safety.Dump(ctx, to)
@@ -49,12 +51,28 @@ func afford(ctx context.Context, to ceph.Commander, p Policy, osd int) answer {
 	}
 	margin := safety.Margin(ctx, to, m, safety.Policy{}, osd)
 	all.Wait()
-	for _, err := range []error{trust, ok, margin} {
+	for _, err := range []error{calm, trust, ok, margin} {
 		if err != nil {
 			return answer{Verdict: safety.Verdict(err)}
 		}
 	}
 	return answer{Verdict: stackmend.Verdict{Decision: stackmend.Permit, Reason: fmt.Sprintf("epoch %d: ok to stop, and each of its placement groups stays above its floor", m.Epoch)}}
+}
+
+// calm refuses while so many OSDs of the whole cluster were restarted a moment
+// ago that one more would feed a storm.
+func (a *Applier) calm(ctx context.Context) error {
+	n, err := a.Claims.restarts(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Restarts != nil {
+		n += a.Restarts().since(time.Now().Add(-a.Policy.CoolDown))
+	}
+	if n >= a.Policy.Burst {
+		return fmt.Errorf("%w: %d OSDs of the cluster were restarted in the last %v: restarts would feed the storm", stackmend.ErrRefused, n, a.Policy.CoolDown)
+	}
+	return nil
 }
 
 // missing counts OSDs that are down and not out.

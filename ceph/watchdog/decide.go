@@ -105,6 +105,9 @@ func (r Report) evidence(o *Outlook, v Verdict) []stackmend.Evidence {
 	if r.Pass.Host.Full >= 0 {
 		out = append(out, seen("/proc/pressure/memory", "stalled for %s since the boot", time.Duration(r.Pass.Host.Full)*time.Microsecond))
 	}
+	if last, ok := r.History.Last(o.ID); ok && last.Unclean != "" {
+		out = append(out, seen("history", "its last stop, at %s, was not clean: %s", last.At.UTC().Format(time.RFC3339), last.Unclean))
+	}
 	if o.Stalled > 0 || o.Met > 0 {
 		out = append(out, seen("pressure", "everything stalled for %.0f %% of the last seconds, a limit was met %d times", 100*o.Stalled, o.Met))
 	}

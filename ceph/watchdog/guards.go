@@ -6,49 +6,83 @@ import (
 	"time"
 
 	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/supervisor"
 )
+
+// permit is a verdict without more to say.
+var permit = stackmend.Verdict{Decision: stackmend.Permit}
 
 // startLimit denies a stop after which the supervisor would not start the OSD
 // again: systemd's StartLimitBurst is three in half an hour for packages.
 func (a *Applier) startLimit(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
 	if r.Step.Verb != verbStop {
-		return stackmend.Verdict{Decision: stackmend.Permit}, nil
+		return permit, nil
 	}
 	osd, _, err := target(r.Step)
 	if err != nil {
 		return stackmend.Verdict{}, err
 	}
-	st, err := a.state(ctx, osd)
+	p, err := a.known(ctx, osd)
 	if err != nil {
 		return stackmend.Verdict{}, err
 	}
-	limit := st.StartLimit
-	if limit.Burst <= 0 || a.Restarts == nil {
-		return stackmend.Verdict{Decision: stackmend.Permit}, nil
+	limit := p.state.StartLimit
+	n := a.restartsWithin(osd, limit) + 1 // the start of the process that runs may lie within
+	if limit.Burst > 0 && n >= limit.Burst {
+		return stackmend.Verdict{Reason: fmt.Sprintf("%s may be started %d times in %v, and was %d times: it would stay down", p.state.Unit, limit.Burst, limit.Interval, n)}, nil
 	}
-	n := 1 // the start of the process that runs may lie within
+	return permit, nil
+}
+
+// markdowns denies a stop that would mark an OSD down more often than it bears.
+// The OSD itself counts only when it is marked down while it runs; each restart
+// counts here, for one that is marked down on top of them is near its end.
+func (a *Applier) markdowns(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+	if r.Step.Verb != verbStop {
+		return permit, nil
+	}
+	osd, _, err := target(r.Step)
+	if err != nil {
+		return stackmend.Verdict{}, err
+	}
+	p, err := a.known(ctx, osd)
+	if err != nil {
+		return stackmend.Verdict{}, err
+	}
+	limit, source := p.daemon.markdowns, "the OSD says"
+	if limit == (supervisor.Limit{}) {
+		limit, source = defaultMarkdowns, "the OSD does not say, the default"
+	}
+	if n := a.restartsWithin(osd, limit); n >= max(limit.Burst, 1) {
+		return stackmend.Verdict{Reason: fmt.Sprintf("it was restarted %d times in %v, and bears being marked down %d times in that (osd_max_markdown_count, osd_max_markdown_period; %s)", n, limit.Interval, limit.Burst, source)}, nil
+	}
+	return permit, nil
+}
+
+// restartsWithin counts the restarts of an OSD in the span of a limit.
+func (a *Applier) restartsWithin(osd int, limit supervisor.Limit) (n int) {
+	if a.Restarts == nil {
+		return 0
+	}
 	for _, past := range a.Restarts() {
 		if past.OSD == osd && time.Since(past.At) < limit.Interval {
 			n++
 		}
 	}
-	if n >= limit.Burst {
-		return stackmend.Verdict{Reason: fmt.Sprintf("%s may be started %d times in %v, and was %d times: it would stay down", st.Unit, limit.Burst, limit.Interval, n)}, nil
-	}
-	return stackmend.Verdict{Decision: stackmend.Permit}, nil
+	return n
 }
 
 // cluster permits a stop that the cluster can afford. While it cannot, the stop
 // waits; when the kill is near the policy decides, and says what it trades.
 func (a *Applier) cluster(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
 	if r.Step.Verb != verbStop {
-		return stackmend.Verdict{Decision: stackmend.Permit}, nil
+		return permit, nil
 	}
 	osd, pid, err := target(r.Step)
 	if err != nil {
 		return stackmend.Verdict{}, err
 	}
-	said := afford(ctx, a.Cluster, a.Policy, osd)
+	said := a.afford(ctx, osd)
 	v := said.Verdict
 	v.RetryAfter = a.Again
 	if v.Decision == stackmend.Permit || said.never || a.Ahead == nil {

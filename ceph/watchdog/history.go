@@ -15,6 +15,9 @@ type Restart struct {
 	After  int64         `json:"after"`        // what it used once it had settled; 0: not yet
 	Log    int64         `json:"pglog_before"` // its PG logs, before and after
 	Loaded int64         `json:"pglog_after"`
+	// Unclean is what spoke against a clean stop; empty: nothing is known
+	// against it.
+	Unclean string `json:"unclean,omitempty"`
 }
 
 // Settled reports whether it is known what the restart brought.
@@ -43,12 +46,17 @@ func (h *History) Add(r Restart) {
 // the future was stamped by a clock that was wrong, and counts as of now.
 func (h History) Sane(now time.Time) History {
 	out := append(History(nil), h...)
-	for i := range out {
-		if out[i].At.After(now) {
-			out[i].At = now
+	out.clamp(now)
+	return out
+}
+
+// clamp is Sane in place.
+func (h History) clamp(now time.Time) {
+	for i := range h {
+		if h[i].At.After(now) {
+			h[i].At = now
 		}
 	}
-	return out
 }
 
 // Last is the latest restart of an OSD.

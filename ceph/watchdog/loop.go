@@ -14,7 +14,7 @@ import (
 type Event struct {
 	Time time.Time
 	OSD  int    // -1: the host
-	Kind string // "level", "refused", "restart", "restarted", "useless", "settled", "oom-kill", "unseen", "release"
+	Kind string // "level", "refused", "restart", "restarted", "unclean", "useless", "settled", "oom-kill", "unseen", "release"
 	Text string
 }
 
@@ -122,6 +122,7 @@ func (w *Watch) Once(ctx context.Context) (time.Duration, error) {
 		w.tell(-1, "unseen", err.Error()) // out of descriptors, out of memory: it may pass
 		return w.Pace, ctx.Err()
 	}
+	w.History.clamp(begun)
 	r := &w.latest
 	r.Time, r.Pass, r.Outlooks, r.Lacks, r.History, r.Refused = begun, p, w.tracker.Add(p), w.Sampler.Lacks(), w.History, w.refused
 	r.Verdicts = r.Verdicts[:0]

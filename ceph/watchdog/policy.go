@@ -52,9 +52,11 @@ type Policy struct {
 	// Stalled, 0.1: an OSD of which all under one of its limits stalled for this
 	// share of the time is warned about, or asked for memory, earlier.
 	Stalled float64
-	// Storm, 3: with as many OSDs down, or restarted in the last CoolDown,
-	// in the whole cluster, restarting feeds the storm.
+	// Storm, 3: with as many OSDs of the cluster down, restarting feeds the storm.
 	Storm int
+	// Burst, 6: after as many restarts in the whole cluster within CoolDown the
+	// next waits. As many fit into it one after the other (Cycle).
+	Burst int
 
 	LastResort LastResort
 }
@@ -72,5 +74,6 @@ func (p Policy) orDefaults() Policy {
 	p.Full = cmp.Or(p.Full, 0.05)
 	p.Stalled = cmp.Or(p.Stalled, 0.1)
 	p.Storm = cmp.Or(p.Storm, 3)
+	p.Burst = cmp.Or(p.Burst, 6)
 	return p
 }

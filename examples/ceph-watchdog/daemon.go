@@ -188,7 +188,7 @@ func (s *settings) onEvent(log *slog.Logger) (func(watchdog.Event), func() error
 		_ = lines.Encode(map[string]any{"time": e.Time.UTC(), "osd": e.OSD, "kind": e.Kind, "text": e.Text})
 		level := slog.LevelInfo
 		switch e.Kind {
-		case "refused", "useless", "oom-kill":
+		case "refused", "useless", "unclean", "oom-kill":
 			level = slog.LevelError
 		case "unseen", "restart", "would":
 			level = slog.LevelWarn
