@@ -22,6 +22,7 @@ import (
 func TestRealPressure(t *testing.T) {
 	b := newBench(t)
 	t.Run("watched only", b.watchedOnly)
+	t.Run("nobody answers", b.nobodyAnswers)
 	t.Run("watchdogs", b.watchdogs)
 }
 
@@ -107,15 +108,20 @@ func (b *bench) watchdogs(t *testing.T) {
 	acked := b.writer(ctx)
 	var mu sync.Mutex
 	restarted := map[int]int{}
+	var unclean, ends []string
 	var loops sync.WaitGroup
 	var ready []*atomic.Bool
 	for id := range b.groups {
 		w := b.host(t, id, true, func(e Event) {
 			t.Logf("%s host%d osd.%d %s %s", e.Time.Format("15:04:05.0"), id, e.OSD, e.Kind, e.Text)
-			if e.Kind == "restarted" {
-				mu.Lock()
+			mu.Lock()
+			defer mu.Unlock()
+			switch e.Kind {
+			case "restarted":
 				restarted[e.OSD]++
-				mu.Unlock()
+				ends = append(ends, e.Text)
+			case "unclean":
+				unclean = append(unclean, e.Text)
 			}
 		})
 		ready = append(ready, settledIn(w))
@@ -136,6 +142,9 @@ func (b *bench) watchdogs(t *testing.T) {
 	}
 	if restarted[0] != 1 || restarted[1] != 1 {
 		t.Errorf("restarts: %v", restarted)
+	}
+	if len(unclean) > 0 || !strings.Contains(strings.Join(ends, "\n"), "osd_fast_shutdown true, its supervisor does not say how it ended, no crash report yet") {
+		t.Errorf("stops that were not clean: %q; of all was told %q", unclean, ends)
 	}
 	if worst > 0 {
 		t.Errorf("%d placement groups lacked min_size", worst)
