@@ -112,8 +112,8 @@ type Command struct {
 	Text   bool   // asked for as text; otherwise as JSON
 }
 
-// An Arg is a named argument. Value is a string, an int, a float64, a bool or
-// a []string.
+// An Arg is a named argument. Value is a string, an int, a float64, a bool, a
+// []string or an Injection.
 type Arg struct {
 	Name  string
 	Value any
@@ -203,6 +203,8 @@ func (a Arg) words() ([]string, error) {
 			return nil, fmt.Errorf("argument %s is an empty list", a.Name)
 		}
 		return v, plain(v...)
+	case Injection:
+		return []string{v.String()}, v.valid()
 	}
 	return nil, fmt.Errorf("argument %s is a %T", a.Name, a.Value)
 }
@@ -214,6 +216,25 @@ func decimal(f float64) string {
 		text += ".0"
 	}
 	return text
+}
+
+// An Injection is a setting as injectargs takes it: the value of an argument,
+// for daemons whose settings no database keeps.
+type Injection struct{ Name, Value string }
+
+func (i Injection) String() string { return "--" + i.Name + "=" + i.Value }
+
+// MarshalJSON writes the list of one word that a daemon expects.
+func (i Injection) MarshalJSON() ([]byte, error) { return json.Marshal([]string{i.String()}) }
+
+// valid permits one word for one setting: a daemon would take more of them.
+func (i Injection) valid() error {
+	name := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' }
+	value := func(r rune) bool { return name(r) && (r < 'A' || r > 'Z') && r != '.' && r != '-' }
+	if i.Name == "" || strings.ContainsFunc(i.Name, name) || i.Value == "" || strings.ContainsFunc(i.Value, value) {
+		return fmt.Errorf("%q cannot be injected", i.String())
+	}
+	return nil
 }
 
 // plain refuses what a command line would read as an option or not at all.

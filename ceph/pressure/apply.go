@@ -164,10 +164,12 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 func (a *Applier) turn(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
 	now, err := a.look(ctx, s)
 	_, begun := w.Recorded("begun")
-	if begun && same(now, s.Args["value"]) && (err == nil || errors.Is(err, stackmend.ErrStale)) {
+	switch known := err == nil || errors.Is(err, stackmend.ErrStale); {
+	case known && begun && same(now, s.Args["value"]):
 		return nil
-	}
-	if err != nil {
+	case known && begun && halfway(s, now):
+		return a.put(ctx, s, s.Args["value"])
+	case err != nil:
 		a.mark(a.foreign, s, errors.Is(err, stackmend.ErrStale))
 		return err
 	}
@@ -230,14 +232,14 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	switch now, err := a.look(ctx, s); {
 	case err != nil && !errors.Is(err, stackmend.ErrStale):
 		return err
-	case !same(now, s.Args["value"]) || a.marked(a.foreign, s):
+	case !stands(s.Verb, now, s.Args["value"]) || a.marked(a.foreign, s):
 		return nil
-	}
-	if err := a.put(ctx, s, s.Args["was"]); err != nil {
-		return err
 	}
 	back := s
 	back.Args = map[string]string{"value": s.Args["was"], "left": s.Args["value"], "used": s.Args["used"]}
+	if err := a.put(ctx, back, s.Args["was"]); err != nil {
+		return err
+	}
 	return a.Verify(ctx, back)
 }
 

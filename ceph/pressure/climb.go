@@ -16,6 +16,7 @@ const (
 	climbTimeout = 10 * time.Minute // between two looks, with all that they change
 	askedAtOnce  = 16               // OSDs whose memory is asked for at a look; the others come later
 	recorded     = "controller"     // what a raise remembers
+	settledAfter = 6                // looks without an OSD that went up or down
 )
 
 // A Look is what was seen of the cluster while its recovery is raised.
@@ -39,6 +40,8 @@ type climber struct {
 	before *ceph.Snapshot
 	looks  []Look // of late, for the pace
 	next   int    // whose memory is asked for next
+	flap   string // the last OSD that went up or down
+	calm   int    // looks since
 }
 
 // climb raises recovery until all is clean. However it ends, short of being
@@ -98,7 +101,7 @@ func (r *climber) round(ctx context.Context, w *stackmend.Work) (bool, error) {
 	}
 	sample := Sample{}
 	if err == nil {
-		sample = judge(r.before, s, r.limit)
+		sample = r.settle(judge(r.before, s, r.limit), flapped(r.before, s))
 		r.before = s
 	}
 	why, was := "", r.c.Level
@@ -121,6 +124,18 @@ func (r *climber) round(ctx context.Context, w *stackmend.Work) (bool, error) {
 		return false, err
 	}
 	return false, pause(ctx, r.o.Sample)
+}
+
+// settle keeps recovery from climbing for some looks after an OSD went up or
+// down: it may do so again, and what moves for it has only begun.
+func (r *climber) settle(s Sample, flap string) Sample {
+	if r.calm++; flap != "" {
+		r.flap, r.calm = flap, 0
+	}
+	if r.flap != "" && r.calm < settledAfter {
+		s.Unsettled = fmt.Sprintf("%s, %d looks ago", r.flap, r.calm)
+	}
+	return s
 }
 
 func (r *climber) hold() string {
@@ -240,12 +255,13 @@ func (a *Applier) climbed(ctx context.Context, s stackmend.Step) error {
 func (a *Applier) unclimb(ctx context.Context, s stackmend.Step) (errs error) {
 	var done []stackmend.Step
 	for _, zero := range settingsOf(s, 0) {
-		now, err := a.look(ctx, stackmend.Step{Verb: VerbConfig, Target: zero.Target, Assumes: s.Assumes})
+		now, err := a.look(ctx, stackmend.Step{Verb: zero.Verb, Target: zero.Target, Assumes: s.Assumes})
 		if err == nil || errors.Is(err, stackmend.ErrStale) {
-			if !setsTo(s, zero.Target, now) {
+			left := leftBy(s, zero, now)
+			if left == "" {
 				continue // is back already, or somebody else's
 			}
-			zero.Args["left"] = now
+			zero.Args["left"] = left
 			err = a.put(ctx, zero, zero.Args["value"])
 		}
 		if err != nil {
@@ -285,7 +301,7 @@ func calmEnough(s *ceph.Snapshot, limit int64, retry time.Duration) stackmend.Ve
 	switch since := s.Taken.Sub(s.LastUpChange); {
 	case !sample.Seen:
 		why = "the manager, latencies or placement groups are not seen"
-	case why == "" && since < 6*retry:
+	case why == "" && since < settledAfter*retry:
 		why = fmt.Sprintf("an OSD went up or down %v ago", since.Round(time.Second))
 	}
 	if why != "" {

@@ -61,15 +61,25 @@ func everywhere(s *ceph.Snapshot, w wanted) string {
 
 // addConfig adds the step for one setting, or the refusal.
 func addConfig(s *ceph.Snapshot, plan *stackmend.Plan, group, who, name, value, reason string) {
-	was, why := inDatabase(s, who, name)
+	was, why := before(s, who, name)
 	if why != "" {
 		plan.Refusals = append(plan.Refusals, why)
 		return
 	}
 	step := set(s, VerbConfig, who+" "+name, was, value, reason)
-	step.Undo = "ceph config set " + who + " " + name + " " + was
-	if was == "" {
+	switch {
+	case injected(s):
+		step.Verb, step.Args["by"] = VerbInject, byInjection
+		step.Reason += "; before Mimic it is injected, and lost where an OSD starts again"
+		daemons := who
+		if who == "osd" {
+			daemons = "osd.*"
+		}
+		step.Undo = "ceph tell " + daemons + " injectargs --" + name + "=" + was
+	case was == "":
 		step.Undo = "ceph config rm " + who + " " + name
+	default:
+		step.Undo = "ceph config set " + who + " " + name + " " + was
 	}
 	step.Args["used"] = used(s, who, name)
 	step.Group = group
@@ -115,9 +125,11 @@ func confirm(plan *stackmend.Plan, group string, after time.Duration) {
 	args, last := map[string]string{"after": after.String()}, 0
 	for _, s := range plan.Steps {
 		last = max(last, s.Stage)
-		if s.Verb == VerbConfig {
+		if s.Verb == VerbConfig || s.Verb == VerbInject {
 			for _, k := range looksAt() {
-				args[k+"."+s.Target] = s.Args[k]
+				if v, ok := s.Args[k]; ok {
+					args[k+"."+s.Target] = v
+				}
 			}
 		}
 	}
@@ -135,4 +147,4 @@ func confirm(plan *stackmend.Plan, group string, after time.Duration) {
 }
 
 // looksAt are the arguments of a setting that say what its OSDs must use.
-func looksAt() []string { return []string{"value", "left", "used"} }
+func looksAt() []string { return []string{"value", "left", "used", "by"} }

@@ -28,8 +28,9 @@ type Controller struct {
 // A Sample is what one look at the cluster says. The zero value is not health:
 // what was not seen holds the level where it is.
 type Sample struct {
-	Seen    bool
-	Trouble string // why it is not healthy; empty: it is
+	Seen      bool
+	Trouble   string // why it is not healthy; empty: it is
+	Unsettled string // why it is too early to climb: what happened is not over
 }
 
 // Next takes a sample in and returns why the level is what it now is.
@@ -43,6 +44,9 @@ func (c *Controller) Next(s Sample) string {
 		return "held: what is seen may still be of the level before"
 	case s.Trouble != "":
 		return c.fall(s.Trouble)
+	case s.Unsettled != "":
+		c.Healthy = 0
+		return "held: " + s.Unsettled
 	}
 	c.Healthy++
 	return c.climb()

@@ -16,7 +16,7 @@ func (s *simulated) look(level int) Sample {
 	trouble := s.late[0]
 	s.late = s.late[1:]
 	if trouble {
-		return Sample{true, "clients are slow"}
+		return Sample{Seen: true, Trouble: "clients are slow"}
 	}
 	return Sample{Seen: true}
 }
@@ -77,6 +77,26 @@ func TestControllerConverges(t *testing.T) {
 	if worstShare > 0.01 || worstChanges > 40 {
 		t.Errorf("it swings: %.2f %% above, %d changes in %d samples", 100*worstShare, worstChanges, samples/2)
 	}
+}
+
+// After an OSD went up or down nothing climbs before some looks were quiet, and
+// then it does.
+func TestSettle(t *testing.T) {
+	r := &climber{c: Controller{Max: 8, Calm: 1, Level: 2}}
+	for i := range 2 * settledAfter {
+		flap := ""
+		if i < 3 {
+			flap = "osd.1 went up or down"
+		}
+		why := r.c.Next(r.settle(Sample{Seen: true}, flap))
+		if quiet := i - 2; (r.c.Level > 2) != (quiet >= settledAfter) {
+			t.Fatalf("%d quiet looks: level %d, %s", quiet, r.c.Level, why)
+		}
+		if r.c.Level > 2 {
+			return
+		}
+	}
+	t.Error("it never climbs again")
 }
 
 // What was not seen is no reason to climb.

@@ -15,6 +15,7 @@ import (
 const (
 	VerbFlag      = "set-flag"         // of the OSD map, NAME or NAME@HOST: true or false
 	VerbConfig    = "set-config"       // "WHO NAME" in the monitors' database; empty: removed
+	VerbInject    = "inject-config"    // "WHO NAME" of the daemons that run: before Mimic nothing else keeps it
 	VerbPool      = "set-pool"         // "POOL VARIABLE"
 	VerbBalancer  = "set-balancer"     // on or off
 	VerbReweight  = "reweight"         // osd.N
@@ -74,10 +75,10 @@ func unfit(s *ceph.Snapshot) []string {
 	return why
 }
 
-// noDatabase refuses where settings could only be injected.
-func noDatabase(s *ceph.Snapshot, plan *stackmend.Plan) {
-	if lowest := s.Lowest(); lowest.Major < 13 {
-		refuse(plan, "the lowest OSD runs %s: before Mimic (13) there is no database of settings, and an injected value is lost with a restart", lowest)
+// ofKnownRelease refuses where it is not known how a setting can be changed.
+func ofKnownRelease(s *ceph.Snapshot, plan *stackmend.Plan) {
+	if s.Lowest().Major == 0 {
+		refuse(plan, "the release of an OSD was not seen: whether settings are kept in a database or injected is not known")
 	}
 }
 

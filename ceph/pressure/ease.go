@@ -35,7 +35,7 @@ func easeByWeight() []wanted {
 // harder already is kept.
 func PlanEase(s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("ease", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	queue, why := scheduler(s)
 	switch {
 	case why != "":

@@ -18,7 +18,7 @@ import (
 // wait for a restart.
 func PlanTimeouts(s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("timeouts", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	list := []wanted{
 		{"osd_op_thread_timeout", "60", atLeast(60)},
 		{"osd_op_thread_suicide_timeout", "600", atLeast(600)},
@@ -46,7 +46,7 @@ type SnapTrim struct {
 // refused.
 func PlanSnapTrim(t SnapTrim, s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("snaptrim", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	t.Priority, t.Concurrent = cmp.Or(t.Priority, 20), cmp.Or(t.Concurrent, 4)
 	switch queue, why := scheduler(s); {
 	case why != "":
@@ -116,7 +116,7 @@ const floor = 2 << 30
 // placement groups or a leak goes past it.
 func PlanMemory(m Memory, s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("memory", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	m.Share = cmp.Or(m.Share, 0.7)
 	if !(m.Share > 0 && m.Share <= 1) || m.Raise < 0 || (m.Raise > 0 && m.Raise < floor) {
 		refuse(plan, "a share of %v and %d bytes: a share is above 0 and at most 1, a target at least 2 GiB", m.Share, m.Raise)

@@ -33,6 +33,10 @@ func knobOf(s stackmend.Step) (knob, error) {
 		if changeable(first, second) {
 			return configKnob{first, second}, nil
 		}
+	case VerbInject:
+		if changeable(first, second) {
+			return newInjectKnob(first, second, s), nil
+		}
 	case VerbPool:
 		if second == "pg_autoscale_mode" && first != "" {
 			return poolKnob(first), nil

@@ -73,6 +73,12 @@ func TestPlanRaise(t *testing.T) {
 	}
 	wantRefusal(t, PlanRaise(Climb{}, under(mclock(), "osd_mclock_profile", "custom"), Policy{}), "custom")
 	wantRefusal(t, PlanRaise(Climb{Levels: -1}, unwell(replay(t, "pacific-healthy")), Policy{}), "levels")
+	slow := unwell(replay(t, "pacific-healthy"))
+	slow.OSDs[0].CommitMS, slow.OSDs[1].CommitMS, slow.OSDs[2].CommitMS = 400, 400, 400
+	wantRefusal(t, PlanRaise(Climb{}, slow, Policy{}), "ease first")
+	if p := PlanRaise(Climb{LatencyMS: 500}, slow, Policy{}); len(p.Refusals) > 0 || p.Steps[0].Args["latency_ms"] != "500" {
+		t.Errorf("a limit of one's own: %q", p.Refusals)
+	}
 	if p := PlanRaise(Climb{}, replay(t, "pacific-healthy"), Policy{}); len(p.Steps) > 0 {
 		t.Errorf("nothing to recover: %v", p.Steps)
 	}
@@ -140,6 +146,8 @@ func TestForeignSteps(t *testing.T) {
 		{Verb: VerbConfig, Target: "global osd_max_backfills"},
 		{Verb: VerbConfig, Target: "osd osd_memory_target"},
 		{Verb: VerbConfig, Target: "osd osd_op_queue"},
+		{Verb: VerbInject, Target: "osd osd_op_queue", Args: map[string]string{"value": "wpq"}},
+		{Verb: VerbInject, Target: "osd osd_pg_max_concurrent_snap_trims", Args: map[string]string{"value": "0"}},
 		{Verb: VerbPool, Target: "test size"},
 		{Verb: VerbReweight, Target: "osd.01"},
 		{Verb: VerbFlag, Target: "pause"},

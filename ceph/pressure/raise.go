@@ -16,8 +16,12 @@ import (
 // defaults that stand beside them.
 type Climb struct {
 	Levels    int   // 7: steps up at most, of one backfill each (mClock: one profile each)
-	LatencyMS int64 // of commits, at which clients suffer; 0: three times what it is now, at least 50
+	LatencyMS int64 // of commits, at which clients suffer; 0: three times what it is now, at least 50, if that is no more than 100
 }
+
+// suffering is a latency, in ms, that no default is made of: clients may suffer
+// already.
+const suffering = 100
 
 // PlanRaise plans to raise recovery step by step for as long as the cluster
 // stays healthy, until every placement group is clean, and then to put back
@@ -25,12 +29,13 @@ type Climb struct {
 // is what the OSDs use now, so ease first.
 //
 // It is one long step. A look is healthy if nine in ten OSDs commit within the
-// latency, no OSD went up or down since the look before, and none of those
+// latency, no OSD went up or down since the look before (for some more looks after that
+// recovery is held where it is), and none of those
 // asked uses more than its osd_memory_target by half; a Controller turns looks
 // into levels.
 func PlanRaise(c Climb, s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("raise", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	queue, why := scheduler(s)
 	if why != "" {
 		plan.Refusals = append(plan.Refusals, why)
@@ -59,11 +64,17 @@ func PlanRaise(c Climb, s *ceph.Snapshot, p Policy) *stackmend.Plan {
 
 // raiseArgs writes the levels into the step, and what stood before.
 func raiseArgs(c Climb, levels []map[string]string, s *ceph.Snapshot, plan *stackmend.Plan) map[string]string {
-	latency := cmp.Or(c.LatencyMS, max(50, 3*latency(s)))
-	args := map[string]string{"latency_ms": strconv.FormatInt(latency, 10)}
+	now := latency(s)
+	if c.LatencyMS == 0 && now > suffering {
+		refuse(plan, "one in ten OSDs takes %d ms or more for a commit now: ease first, or say what clients bear", now)
+	}
+	args := map[string]string{"latency_ms": strconv.FormatInt(cmp.Or(c.LatencyMS, max(50, 3*now)), 10)}
+	if injected(s) {
+		args["by"] = byInjection
+	}
 	for i, settings := range levels {
 		for name, v := range settings {
-			was, why := inDatabase(s, "osd", name)
+			was, why := before(s, "osd", name)
 			if why != "" && !slices.Contains(plan.Refusals, why) {
 				plan.Refusals = append(plan.Refusals, why)
 			}
@@ -148,8 +159,8 @@ func settingsOf(s stackmend.Step, level int) []stackmend.Step {
 	var out []stackmend.Step
 	for _, k := range slices.Sorted(maps.Keys(s.Args)) {
 		if name, ok := strings.CutPrefix(k, strconv.Itoa(level)+" "); ok {
-			out = append(out, stackmend.Step{Verb: VerbConfig, Target: "osd " + name,
-				Args: map[string]string{"value": s.Args[k], "used": s.Args["used "+name]}, Assumes: s.Assumes})
+			out = append(out, stackmend.Step{Verb: settingVerb(s.Args), Target: "osd " + name,
+				Args: map[string]string{"value": s.Args[k], "used": s.Args["used "+name], "by": s.Args["by"]}, Assumes: s.Assumes})
 		}
 	}
 	return out
@@ -167,14 +178,24 @@ func topLevel(s stackmend.Step) (top int) {
 // one of its levels sets.
 func restoreRaise(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
 	for _, zero := range settingsOf(step, 0) {
-		now, _ := current(VerbConfig, zero.Target, s)
-		zero.Args["was"], zero.Args["value"] = zero.Args["value"], now
-		if setsTo(step, zero.Target, now) {
+		now, _ := current(zero.Verb, zero.Target, s)
+		if left := leftBy(step, zero, now); left != "" {
+			zero.Args["was"], zero.Args["value"] = zero.Args["value"], left
 			restore(zero, s, plan)
 			continue
 		}
 		keep(plan, zero.Target, "is %q, which no level of the raise sets", now)
 	}
+}
+
+// leftBy is what of a value that stands now a raise has set; of daemons there
+// may be several.
+func leftBy(step, set stackmend.Step, now string) string {
+	values := []string{now}
+	if set.Verb == VerbInject {
+		values = strings.Fields(now)
+	}
+	return strings.Join(slices.DeleteFunc(values, func(v string) bool { return !setsTo(step, set.Target, v) }), " ")
 }
 
 // setsTo reports whether a level of a raise sets a setting to the value.
@@ -229,20 +250,29 @@ func judge(before, now *ceph.Snapshot, limitMS int64) Sample {
 	case !now.Mgr.Seen || !now.Mgr.Available || !now.Recovery.Seen || ms < 0:
 		return Sample{}
 	case ms > limitMS:
-		return Sample{true, fmt.Sprintf("one in ten OSDs takes %d ms or more for a commit, the limit is %d", ms, limitMS)}
+		return Sample{Seen: true, Trouble: fmt.Sprintf("one in ten OSDs takes %d ms or more for a commit, the limit is %d", ms, limitMS)}
+	}
+	if flap := flapped(before, now); flap != "" {
+		return Sample{Seen: true, Trouble: flap}
 	}
 	for _, o := range now.OSDs {
-		var was *ceph.OSD
-		if before != nil {
-			was = before.OSD(o.ID)
-		}
-		if was != nil && (was.Up != o.Up || was.UpFrom != o.UpFrom) {
-			return Sample{true, fmt.Sprintf("osd.%d went up or down", o.ID)}
-		}
 		m, ok := ceph.Observed{}.MemoryOf(&o)
 		if ok && m.Target > 0 && max(m.Total, m.Pools) > m.Target+m.Target/2 {
-			return Sample{true, fmt.Sprintf("osd.%d uses %d MiB, its osd_memory_target is %d", o.ID, max(m.Total, m.Pools)>>20, m.Target>>20)}
+			return Sample{Seen: true, Trouble: fmt.Sprintf("osd.%d uses %d MiB, its osd_memory_target is %d", o.ID, max(m.Total, m.Pools)>>20, m.Target>>20)}
 		}
 	}
 	return Sample{Seen: true}
+}
+
+// flapped names an OSD that went up or down between two looks.
+func flapped(before, now *ceph.Snapshot) string {
+	if before == nil {
+		return ""
+	}
+	for _, o := range now.OSDs {
+		if was := before.OSD(o.ID); was != nil && (was.Up != o.Up || was.UpFrom != o.UpFrom) {
+			return fmt.Sprintf("osd.%d went up or down", o.ID)
+		}
+	}
+	return ""
 }

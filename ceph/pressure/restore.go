@@ -54,11 +54,11 @@ func restore(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
 		keep(plan, step.Target, "a later run changed it too, and is put back instead")
 	case same(now, was):
 		keep(plan, step.Target, "is as it was before")
-	case !same(now, left):
+	case !stands(step.Verb, now, left):
 		keep(plan, step.Target, "we set %q, somebody made it %q since", left, now)
 	default:
 		back := set(s, step.Verb, step.Target, now, was, "it was set for an emergency")
-		back.Args["left"], back.Args["used"] = left, step.Args["used"]
+		knows(&back, left, step)
 		plan.Steps = append(plan.Steps, back)
 	}
 }
@@ -67,13 +67,27 @@ func restore(step stackmend.Step, s *ceph.Snapshot, plan *stackmend.Plan) {
 // before it found, too: a raise goes on from what an ease has left.
 func further(step *stackmend.Step, s *ceph.Snapshot, was string) {
 	back := set(s, step.Verb, step.Target, step.Args["was"], was, "it was set for an emergency, by more than one run")
-	back.Args["left"], back.Args["used"] = step.Args["left"], step.Args["used"]
+	back.Assumes["value"] = step.Assumes["value"]
+	knows(&back, step.Args["left"], *step)
 	*step = back
+}
+
+// knows has a step that puts back know what it replaces, and what the daemons
+// used. Of an injection it is the one value that was left: daemons that have
+// started again since have another, and keep it.
+func knows(back *stackmend.Step, left string, earlier stackmend.Step) {
+	back.Args["left"], back.Args["used"] = left, earlier.Args["used"]
+	if values := strings.Fields(left); back.Verb == VerbInject && len(values) > 0 {
+		back.Args["by"], back.Args["was"] = byInjection, values[0]
+	}
 }
 
 // current is the value that a step of this verb would change.
 func current(verb, target string, s *ceph.Snapshot) (value, why string) {
 	switch verb {
+	case VerbInject:
+		who, name, _ := strings.Cut(target, " ")
+		return used(s, who, name), ""
 	case VerbConfig:
 		who, name, _ := strings.Cut(target, " ")
 		return inDatabase(s, who, name)

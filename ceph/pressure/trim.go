@@ -22,7 +22,7 @@ type Limits struct {
 // keeps what its slowest member needs, whatever the limits; see PlanHardLimit.
 func PlanTrim(l Limits, s *ceph.Snapshot, p Policy) *stackmend.Plan {
 	plan := p.newPlan("trim", s)
-	noDatabase(s, plan)
+	ofKnownRelease(s, plan)
 	l.Entries, l.Threshold, l.AtOnce = cmp.Or(l.Entries, 500), cmp.Or(l.Threshold, 100), cmp.Or(l.AtOnce, 10000)
 	if l.Entries < 100 || l.Threshold < 1 || l.AtOnce < l.Threshold {
 		refuse(plan, "limits of %d entries, trimmed by %d to %d: at least 100 entries, and thresholds that fit", l.Entries, l.Threshold, l.AtOnce)

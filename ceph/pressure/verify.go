@@ -44,10 +44,11 @@ func confirmed(s stackmend.Step) []stackmend.Step {
 		if !ok {
 			continue
 		}
-		step := stackmend.Step{Verb: VerbConfig, Target: target, Args: map[string]string{}}
+		step := stackmend.Step{Target: target, Args: map[string]string{}}
 		for _, arg := range looksAt() {
 			step.Args[arg] = s.Args[arg+"."+target]
 		}
+		step.Verb = settingVerb(step.Args)
 		out = append(out, step)
 	}
 	return out
@@ -94,6 +95,12 @@ func (a *Applier) once(ctx context.Context, s stackmend.Step) error {
 	got, err := k.get(ctx, a.c, m)
 	if err != nil {
 		return err
+	}
+	if s.Verb == VerbInject {
+		if !injectedBy(s, got) {
+			return fmt.Errorf("%w: OSDs use %s = %s, not %s", errNotYet, s.Target, got, value)
+		}
+		return nil
 	}
 	if !same(got, value) {
 		return fmt.Errorf("%w: %s stands at %q, not at %q", stackmend.ErrNotDone, s.Target, got, value)
