@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,20 +114,60 @@ func TestEaseRaiseRestore(t *testing.T) {
 	wantUsed(t, c, before)
 }
 
-// raise lets recovery go once it has climbed, and waits for its end.
+// raise climbs, is held at the lowest, climbs again, falls back when an OSD
+// starts again, and then lets recovery go and waits for its end.
 func raise(t *testing.T, c *labceph.Cluster) {
 	t.Helper()
 	plan := PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick)
 	var looks []Look
-	a := NewApplier(commander(t, c), ApplierOptions{Sample: 100 * time.Millisecond, OnLook: func(l Look) {
-		if looks = append(looks, l); l.Level == 2 {
+	hold := ""
+	acts := []func(Look) bool{
+		func(l Look) bool {
+			if l.Level < 2 {
+				return false
+			}
 			wantUsed(t, c, map[string]string{"osd_max_backfills": "3"})
+			hold = "the test says so"
+			return true
+		},
+		func(l Look) bool {
+			if l.Level != 0 || !strings.Contains(l.Why, hold) {
+				t.Errorf("held: %+v", l)
+			}
+			wantUsed(t, c, map[string]string{"osd_max_backfills": "1"})
+			hold = ""
+			return true
+		},
+		func(l Look) bool {
+			if l.Level < 2 {
+				return false
+			}
+			if err := errors.Join(c.End("osd.0", syscall.SIGTERM), c.Start("osd.0")); err != nil {
+				t.Error(err)
+			}
+			return true
+		},
+		func(l Look) bool {
+			if !strings.HasPrefix(l.Why, "down to 1: osd.0 went up or down") {
+				return false
+			}
+			wantUsed(t, c, map[string]string{"osd_max_backfills": "2"})
 			command(t, c, "osd", "unset", "norecover")
+			return true
+		},
+	}
+	a := NewApplier(commander(t, c), ApplierOptions{Sample: 100 * time.Millisecond, Hold: func() string { return hold }, OnLook: func(l Look) {
+		looks = append(looks, l)
+		if len(acts) > 0 && acts[0](l) {
+			acts = acts[1:]
 		}
 	}})
 	r, err := stackmend.Run(t.Context(), plan, a, stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute})
 	if err != nil {
 		t.Fatalf("%v %+v", err, r.Outcomes)
+	}
+	if len(acts) > 0 {
+		t.Errorf("%d things did not happen", len(acts))
 	}
 	last := looks[len(looks)-1]
 	if unclean(last.States) > 0 || last.Left > 0 || unclean(looks[0].States) == 0 {
@@ -173,27 +214,14 @@ func degrade(t testing.TB, c *labceph.Cluster) {
 }
 
 // A process that is killed while it raises recovery leaves it raised; a revert
-// of its journal puts it back, and so does a restore.
+// of its journal puts it back, and so does a restore; another process goes on
+// with it to its end.
 func TestKilledWhileRaising(t *testing.T) {
 	c := cluster(t)
 	degrade(t, c)
 	defer command(t, c, "osd", "unset", "norecover")
 	before := usedBefore(t, c, map[string]string{"osd_max_backfills": "", "osd_recovery_max_active": ""})
-	dir := t.TempDir()
-	b, err := json.Marshal(PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick))
-	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plan"), b, 0o600),
-		os.Symlink(c.Conf, filepath.Join(dir, "conf")), os.Symlink(c.Admin, filepath.Join(dir, "keyring"))); err != nil {
-		t.Fatal(err)
-	}
-	kill := startChild(t, dir)
-	for end := time.Now().Add(2 * time.Minute); same(uses(t, c, 1, "osd_max_backfills"), before["osd_max_backfills"]); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the child does not raise: %s", kill())
-		}
-	}
-	kill()
-	j := open(t, filepath.Join(dir, "journal"))
-	defer j.Close()
+	j := killedWhileRaising(t, c, before["osd_max_backfills"])
 	if p := PlanRestore(j.Last(), observe(t, c), quick); len(p.Steps) == 0 {
 		t.Errorf("a restore sees nothing to put back: %+v", p)
 	}
@@ -202,10 +230,44 @@ func TestKilledWhileRaising(t *testing.T) {
 		t.Errorf("%v %+v", err, r.Outcomes)
 	}
 	wantUsed(t, c, before)
-	command(t, c, "osd", "unset", "norecover")
+
+	j = killedWhileRaising(t, c, before["osd_max_backfills"])
+	var levels []int
+	a := NewApplier(commander(t, c), ApplierOptions{Sample: 100 * time.Millisecond, OnLook: func(l Look) {
+		if levels = append(levels, l.Level); l.Level == 1 {
+			command(t, c, "osd", "unset", "norecover")
+		}
+	}})
+	r, err = stackmend.Run(t.Context(), nil, a, stackmend.Options{Mode: stackmend.Apply, Journal: j, MaxWait: 2 * time.Minute})
+	if err != nil || levels[0] != 0 || !slices.Contains(levels, 1) {
+		t.Errorf("gone on with: %v %+v, levels %v", err, r.Outcomes, levels)
+	}
+	wantUsed(t, c, before)
 	if err := c.Healthy(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// killedWhileRaising kills a process once the daemons are raised, and returns
+// its journal.
+func killedWhileRaising(t *testing.T, c *labceph.Cluster, before string) *stackmend.Journal {
+	t.Helper()
+	dir := t.TempDir()
+	b, err := json.Marshal(PlanRaise(Climb{LatencyMS: 60_000}, observe(t, c), quick))
+	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "plan"), b, 0o600),
+		os.Symlink(c.Conf, filepath.Join(dir, "conf")), os.Symlink(c.Admin, filepath.Join(dir, "keyring"))); err != nil {
+		t.Fatal(err)
+	}
+	kill := startChild(t, dir)
+	for end := time.Now().Add(2 * time.Minute); same(uses(t, c, 1, "osd_max_backfills"), before); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the child does not raise: %s", kill())
+		}
+	}
+	kill()
+	j := open(t, filepath.Join(dir, "journal"))
+	t.Cleanup(func() { j.Close() })
+	return j
 }
 
 // A run that is stopped in the middle of its group puts all of it back.

@@ -61,7 +61,7 @@ func everywhere(s *ceph.Snapshot, w wanted) string {
 
 // addConfig adds the step for one setting, or the refusal.
 func addConfig(s *ceph.Snapshot, plan *stackmend.Plan, group, who, name, value, reason string) {
-	was, why := before(s, who, name)
+	was, why := stood(s, who, name)
 	if why != "" {
 		plan.Refusals = append(plan.Refusals, why)
 		return

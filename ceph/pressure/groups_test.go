@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph"
 	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
@@ -89,10 +91,20 @@ func TestMemory(t *testing.T) {
 		t.Errorf("put back: osd.2 uses a target of %s", got)
 	}
 
-	// The file of osd.0 says what its target is, and outranks the database.
-	s.OSDs[0].Daemon.Config["osd_memory_target"] = "8589934592"
-	s.OSDs[0].MemTotal = 4 << 30
+	// With headroom it is given more, and its own again.
+	s.OSDs[0].Daemon.Config["osd_memory_target"], s.OSDs[1].Daemon.Config["osd_memory_target"] = "8589934592", "8589934592"
 	s.OSDs[2].MemTotal = 64 << 30
+	done = mustApply(t, c, PlanMemory(Memory{Raise: 6 << 30}, s, quick))
+	if got := uses(t, c, 2, "osd_memory_target"); got != "6442450944" {
+		t.Errorf("raised: osd.2 uses a target of %s", got)
+	}
+	mustApply(t, c, PlanRestore(done, observe(t, c), quick))
+	if got := uses(t, c, 2, "osd_memory_target"); got != "4294967296" {
+		t.Errorf("put back: osd.2 uses a target of %s", got)
+	}
+
+	// The file of osd.0 says what its target is, and outranks the database.
+	s.OSDs[0].MemTotal = 4 << 30
 	r, err := stackmend.Run(t.Context(), PlanMemory(Memory{}, s, quick), NewApplier(commander(t, c), ApplierOptions{Wait: time.Second}), stackmend.Options{Mode: stackmend.Apply})
 	if err == nil || r.Outcomes[0].State != stackmend.Reverted {
 		t.Errorf("a target that the daemon's file outranks: %v %+v", err, r.Outcomes)
@@ -155,24 +167,54 @@ func TestReweight(t *testing.T) {
 	if p := PlanReweight(1, 0, observe(t, c), quick); !strings.Contains(strings.Join(p.Refusals, ";"), "copies would be missing") {
 		t.Errorf("three copies on three hosts: %v", p.Refusals)
 	}
-	s := observe(t, c)
-	for i := range s.Pools { // as if every pool had two copies; the map has three
-		s.Pools[i].Size = 2
-	}
-	p := PlanReweight(1, 0.05, s, quick)
+	defer twoCopies(t, c)()
+	whole := observe(t, c)
+	p := PlanReweight(1, 0.5, whole, quick)
 	if len(p.Refusals) > 0 || p.Steps[0].Cost.Bytes <= 0 {
 		t.Fatalf("%v %+v", p.Refusals, p.Steps)
 	}
 	done := mustApply(t, c, p)
-	now := observe(t, c)
-	if got := weight(now.OSD(1).Reweight); got != "0.95" {
-		t.Errorf("reweight %s, want 0.95", got)
+	all := whole.OSD(1).Load.PGs
+	now := settledWith(t, c, func(pgs []int) bool { return pgs[1] < all })
+	if got := weight(now.OSD(1).Reweight); got != "0.50" {
+		t.Errorf("reweight %s, want 0.50", got)
 	}
-	if again := PlanReweight(1, 0.05, now, quick); len(again.Refusals) == 0 {
-		t.Log("no data moved by it") // an OSD's twentieth may be no placement group
-	}
+	t.Logf("of %d placement groups osd.1 has kept %d", all, now.OSD(1).Load.PGs)
 	mustApply(t, c, PlanRestore(done, now, quick))
-	if got := observe(t, c).OSD(1).Reweight; got != 1 {
-		t.Errorf("put back: reweight %v", got)
+	if now := settledWith(t, c, func(pgs []int) bool { return pgs[1] == all }); now.OSD(1).Reweight != 1 {
+		t.Errorf("put back: reweight %v", now.OSD(1).Reweight)
 	}
+}
+
+// settledWith waits until all is clean, and the placement groups that each OSD
+// is in the acting set of are as they should be.
+func settledWith(t *testing.T, c *labceph.Cluster, enough func(pgs []int) bool) *ceph.Snapshot {
+	t.Helper()
+	for end := time.Now().Add(3 * time.Minute); ; {
+		s, pgs := observe(t, c), []int{}
+		for _, o := range s.OSDs {
+			pgs = append(pgs, o.Load.PGs)
+		}
+		if allClean(s.Recovery) && s.Recovery.Misplaced == 0 && enough(pgs) {
+			return s
+		}
+		if time.Now().After(end) {
+			t.Fatalf("placement groups %v, states %v", pgs, s.Recovery.States)
+		}
+	}
+}
+
+// twoCopies has every pool keep two copies on the three hosts. What it returns
+// ends that.
+func twoCopies(t *testing.T, c *labceph.Cluster) (end func()) {
+	t.Helper()
+	size := func(n int) {
+		s := observe(t, c)
+		for _, p := range s.Pools {
+			command(t, c, "osd", "pool", "set", p.Name, "size", strconv.Itoa(n))
+		}
+		settledWith(t, c, func(pgs []int) bool { return pgs[0]+pgs[1]+pgs[2] == n*s.Recovery.PGs })
+	}
+	size(2)
+	return func() { size(3) }
 }

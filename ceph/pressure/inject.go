@@ -100,9 +100,9 @@ func settingVerb(args map[string]string) string {
 	return VerbConfig
 }
 
-// before is what stood before a setting is changed, or why that could not be
+// stood is what stood before a setting is changed, or why that could not be
 // put back.
-func before(s *ceph.Snapshot, who, name string) (was, why string) {
+func stood(s *ceph.Snapshot, who, name string) (was, why string) {
 	if !injected(s) {
 		return inDatabase(s, who, name)
 	}

@@ -74,7 +74,7 @@ func raiseArgs(c Climb, levels []map[string]string, s *ceph.Snapshot, plan *stac
 	}
 	for i, settings := range levels {
 		for name, v := range settings {
-			was, why := before(s, "osd", name)
+			was, why := stood(s, "osd", name)
 			if why != "" && !slices.Contains(plan.Refusals, why) {
 				plan.Refusals = append(plan.Refusals, why)
 			}
