@@ -26,6 +26,12 @@
 // overwritten. A flag that was unset and set again by somebody else since
 // cannot be told from ours.
 //
+// Before Mimic the monitors keep no settings: they are injected into every OSD
+// that is up, and put back on those that still use them. For that the value
+// that all had must be known, and such OSDs tell it on their admin sockets
+// alone: reach them by a ceph.Commander of your own, or the plan is refused.
+// An OSD that starts again has what its file says.
+//
 // A raise puts everything back when it ends, however it ends. Only one that is
 // killed leaves its level, until its journal is resumed or reverted. While a
 // guard makes it wait at a Gate it does not look; to pause it use
@@ -44,22 +50,20 @@
 //
 // Tested against 16.2.15, where OSDs schedule by wpq: eased, raised through a
 // real recovery, killed with it, and put back; flags, timeouts, snapshots'
-// trimming, limits of logs, a memory target, balancer, autoscaler and a
-// reweight. Plans for mClock (Quincy and newer) are tested with recorded answers
-// only, the release of a heap with answers written by hand (Debian's OSD has no
-// tcmalloc), and pglog_hardlimit with plans only: a new cluster has it set.
+// trimming, limits of logs, memory targets, balancer, autoscaler, and a
+// reweight that moves data. A raise is held, falls back when an OSD starts
+// again, and is gone on with after a kill. Injection is tested on the same
+// daemons, as if they were older; no Luminous has been tried. Plans for mClock
+// (Quincy and newer) are tested with recorded answers only, the release of a
+// heap with answers written by hand (Debian's OSD has no tcmalloc), and
+// pglog_hardlimit with plans only: a new cluster has it set.
 // Timeouts of threads: whether a daemon heeds a new one before its next start
 // depends on its release, and it does not tell.
 //
-// Not tried on a real cluster: a raise that falls back, is resumed by another
-// process or held; that placement groups move after a reweight; a memory target
-// that is raised.
-//
-// Not in this version: releases before Mimic have no database of settings, and
-// nothing is injected into their daemons: refused. A recovery is judged by the
-// OSDs' own latency of commits, not by that of a client; ApplierOptions.Hold is
-// where such a measure goes. An OSD's room is counted by hosts, not by the
-// failure domain of each rule.
+// Not in this version: a recovery is judged by the OSDs' own latency of
+// commits, not by that of a client; ApplierOptions.Hold is where such a measure
+// goes. An OSD's room is counted by hosts, not by the failure domain of each
+// rule.
 //
 // Sources at v16.2.15: src/mon/MonCommands.h, src/mon/ConfigMonitor.cc,
 // src/common/options.cc; at v17.2.0: src/osd/OSD.cc (mClock).

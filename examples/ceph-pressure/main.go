@@ -51,6 +51,7 @@ type relief struct {
 	step                 float64
 	inHand, irreversible bool
 	pauseFile, chart     string
+	policy               pressure.Policy
 	seen                 *ceph.Snapshot
 	host                 *ceph.Host
 	looks                []pressure.Look
@@ -73,6 +74,9 @@ func (r *relief) define(fs *flag.FlagSet) {
 	fs.StringVar(&r.to.Conf, "conf", "", "the cluster's `ceph.conf`")
 	fs.StringVar(&r.to.ID, "id", "", "the `user`, without \"client.\"")
 	fs.StringVar(&r.to.Keyring, "keyring", "", "the user's keyring `FILE`")
+	if r.verb != "status" && r.verb != "host-diff" {
+		fs.DurationVar(&r.policy.Settle, "settle", 0, "`TIME` until the daemons are asked again for what was set (0: 1m)")
+	}
 	switch r.verb {
 	case "restore":
 		fs.Var(&r.from, "from", "put back what the journal in `FILE` knows; may be repeated (default: all journals of this program)")
@@ -80,7 +84,7 @@ func (r *relief) define(fs *flag.FlagSet) {
 		fs.Var(&r.flags, "flag", "set `NAME`, NAME@HOST, or one of storm, offline-trim, pause-snaptrim, host-maintenance@HOST; may be repeated")
 	case "raise":
 		fs.IntVar(&r.climb.Levels, "levels", 0, "steps up at most, `N` (0: 7)")
-		fs.Int64Var(&r.climb.LatencyMS, "latency", 0, "clients suffer when one in ten OSDs takes `MS` for a commit (0: three times what it is, at least 50)")
+		fs.Int64Var(&r.climb.LatencyMS, "latency", 0, "clients suffer when one in ten OSDs takes `MS` for a commit (0: three times what it is, at least 50, and refused where it is more than 100)")
 		fs.StringVar(&r.pauseFile, "pause", "", "hold recovery at its lowest while `FILE` exists")
 		fs.StringVar(&r.chart, "chart", "", "after the run, draw the placement groups over time to `FILE` (SVG)")
 	case "trim-online":
@@ -127,26 +131,25 @@ func (r *relief) check(ctx context.Context) (stackmend.Result, error) {
 }
 
 func (r *relief) plan(context.Context) (*stackmend.Plan, error) {
-	var none pressure.Policy
 	if r.verb == "restore" {
 		known, err := r.known()
 		if err != nil {
 			return nil, err
 		}
-		return pressure.PlanRestore(known, r.seen, none), nil
+		return pressure.PlanRestore(known, r.seen, r.policy), nil
 	}
 	plan := map[string]func() *stackmend.Plan{
-		"ease":        func() *stackmend.Plan { return pressure.PlanEase(r.seen, none) },
-		"raise":       func() *stackmend.Plan { return pressure.PlanRaise(r.climb, r.seen, none) },
-		"flags":       func() *stackmend.Plan { return pressure.PlanFlags(r.flags, r.seen, none) },
-		"trim-online": func() *stackmend.Plan { return pressure.PlanTrim(r.trim, r.seen, none) },
-		"hardlimit":   func() *stackmend.Plan { return pressure.PlanHardLimit(r.inHand, r.seen, none) },
-		"timeouts":    func() *stackmend.Plan { return pressure.PlanTimeouts(r.seen, none) },
-		"memory":      func() *stackmend.Plan { return pressure.PlanMemory(r.memory, r.seen, none) },
-		"heap":        func() *stackmend.Plan { return pressure.PlanHeap(r.seen, none) },
-		"snaptrim":    func() *stackmend.Plan { return pressure.PlanSnapTrim(r.snap, r.seen, none) },
-		"pause":       func() *stackmend.Plan { return pressure.PlanPause(r.seen, none) },
-		"reweight":    func() *stackmend.Plan { return pressure.PlanReweight(r.osd, r.step, r.seen, none) },
+		"ease":        func() *stackmend.Plan { return pressure.PlanEase(r.seen, r.policy) },
+		"raise":       func() *stackmend.Plan { return pressure.PlanRaise(r.climb, r.seen, r.policy) },
+		"flags":       func() *stackmend.Plan { return pressure.PlanFlags(r.flags, r.seen, r.policy) },
+		"trim-online": func() *stackmend.Plan { return pressure.PlanTrim(r.trim, r.seen, r.policy) },
+		"hardlimit":   func() *stackmend.Plan { return pressure.PlanHardLimit(r.inHand, r.seen, r.policy) },
+		"timeouts":    func() *stackmend.Plan { return pressure.PlanTimeouts(r.seen, r.policy) },
+		"memory":      func() *stackmend.Plan { return pressure.PlanMemory(r.memory, r.seen, r.policy) },
+		"heap":        func() *stackmend.Plan { return pressure.PlanHeap(r.seen, r.policy) },
+		"snaptrim":    func() *stackmend.Plan { return pressure.PlanSnapTrim(r.snap, r.seen, r.policy) },
+		"pause":       func() *stackmend.Plan { return pressure.PlanPause(r.seen, r.policy) },
+		"reweight":    func() *stackmend.Plan { return pressure.PlanReweight(r.osd, r.step, r.seen, r.policy) },
 	}[r.verb]()
 	return plan, r.keepMemory(plan)
 }

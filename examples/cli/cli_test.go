@@ -104,6 +104,29 @@ func TestDryRunIsTheDefault(t *testing.T) {
 	}
 }
 
+// What is left alone is told with its reason, and many of one kind once.
+func TestKept(t *testing.T) {
+	tool := newTouch(t).tool()
+	plan := tool.Plan
+	tool.Plan = func(ctx context.Context) (*stackmend.Plan, error) {
+		p, err := plan(ctx)
+		for _, target := range []string{"a", "b", "c"} {
+			p.Kept = append(p.Kept, stackmend.Kept{Target: target, Reason: "it is needed"})
+		}
+		for i := range 20 {
+			p.Kept = append(p.Kept, stackmend.Kept{Target: "x", Reason: "reason " + string(rune('A'+i))})
+		}
+		return p, err
+	}
+	var o, e bytes.Buffer
+	tool.Run(t.Context(), nil, cli.Streams{Out: &o, Err: &e, Getenv: func(string) string { return "" }})
+	for _, want := range []string{"kept a and 2 more: it is needed\n", "kept x: reason G\n", "and 13 more reasons, which -json has"} {
+		if !strings.Contains(o.String(), want) {
+			t.Errorf("output lacks %q:\n%s%s", want, o.String(), e.String())
+		}
+	}
+}
+
 func TestApply(t *testing.T) {
 	a := newTouch(t)
 	status, out, errs := a.run(t, "-apply")

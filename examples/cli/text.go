@@ -172,8 +172,34 @@ func (p *printer) plan(r stackmend.Result) {
 	for _, what := range plan.Unseen {
 		p.printf("  not seen: %s\n", line(what))
 	}
+	p.kept(plan.Kept)
 	for i, s := range plan.Steps {
 		p.step(s, outcome(r, i))
+	}
+}
+
+// keptReasons is how many reasons for leaving things alone are told.
+const keptReasons = 8
+
+// kept tells why things are left alone, each reason once.
+func (p *printer) kept(list []stackmend.Kept) {
+	of := map[string][]string{}
+	var order []string
+	for _, k := range list {
+		if len(of[k.Reason]) == 0 {
+			order = append(order, k.Reason)
+		}
+		of[k.Reason] = append(of[k.Reason], k.Target)
+	}
+	for _, why := range order[:min(keptReasons, len(order))] {
+		more := ""
+		if n := len(of[why]) - 1; n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		p.printf("  kept %s%s: %s\n", line(of[why][0]), more, line(why))
+	}
+	if n := len(order) - keptReasons; n > 0 {
+		p.printf("  and %d more reasons, which -json has\n", n)
 	}
 }
 
