@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -68,11 +69,14 @@ func TestPlanInjected(t *testing.T) {
 
 // scripted daemons have one setting each, and take an injection.
 type scripted struct {
+	mu    sync.Mutex
 	uses  map[string]string
 	fails string // the daemon that takes nothing
 }
 
-func (d scripted) Command(_ context.Context, c ceph.Command) (io.ReadCloser, error) {
+func (d *scripted) Command(_ context.Context, c ceph.Command) (io.ReadCloser, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	answer := ""
 	switch c.Prefix {
 	case "osd dump":
@@ -90,7 +94,7 @@ func (d scripted) Command(_ context.Context, c ceph.Command) (io.ReadCloser, err
 
 // Only daemons that still use what was injected are put back.
 func TestInjectBack(t *testing.T) {
-	d := scripted{uses: map[string]string{"0": "1", "1": "10", "2": "1"}}
+	d := &scripted{uses: map[string]string{"0": "1", "1": "10", "2": "1"}}
 	s := stackmend.Step{Verb: VerbInject, Target: "osd osd_max_backfills", Args: map[string]string{"value": "1", "was": "4"}, Assumes: map[string]string{"fsid": "f", "value": "4"}}
 	if err := NewApplier(d, ApplierOptions{}).Revert(t.Context(), s); err != nil || d.uses["0"] != "4" || d.uses["1"] != "10" || d.uses["2"] != "4" {
 		t.Errorf("%v %v", err, d.uses)
