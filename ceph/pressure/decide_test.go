@@ -64,8 +64,8 @@ func TestPlanEaseRefuses(t *testing.T) {
 }
 
 func TestOtherReleases(t *testing.T) {
-	if p := PlanEase(replay(t, "luminous-storm"), Policy{}); !strings.Contains(strings.Join(p.Refusals, ";"), "before Mimic") {
-		t.Errorf("Luminous: %q", p.Refusals)
+	if p := PlanEase(replay(t, "luminous-storm"), Policy{}); !strings.Contains(strings.Join(p.Refusals, ";"), "did not tell its settings") {
+		t.Errorf("Luminous, whose OSDs tell their settings on their sockets alone: %q", p.Refusals)
 	}
 	s := replay(t, "quincy-mclock")
 	for i := range s.OSDs {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 		os.Exit(raiseChild(place))
 	}
 	status := m.Run()
+	if reached.done != nil {
+		reached.done()
+	}
 	if err := shared.Down(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
@@ -38,17 +42,32 @@ func TestMain(m *testing.M) {
 // raises recovery.
 const raiseIn = "PRESSURE_RAISE_IN"
 
-// commander reaches the cluster until the test ends.
+// reached is the one connection of this process.
+var reached struct {
+	sync.Mutex
+	to   ceph.Commander
+	done func()
+}
+
+// commander reaches the cluster.
 func commander(t testing.TB, c *labceph.Cluster) ceph.Commander {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	conn, done, err := connect(ctx, c.Conf, c.Admin)
-	if err != nil {
-		t.Fatal(err)
+	return reach(t, c.Conf, c.Admin)
+}
+
+func reach(t testing.TB, conf, keyring string) ceph.Commander {
+	t.Helper()
+	reached.Lock()
+	defer reached.Unlock()
+	if reached.to == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		var err error
+		if reached.to, reached.done, err = connect(ctx, conf, keyring); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(done)
-	return conn
+	return reached.to
 }
 
 // raiseChild runs the plan of the folder with a journal in it.

@@ -72,13 +72,7 @@ func suitePlan(s *ceph.Snapshot) *stackmend.Plan {
 }
 
 func openWorld(t testing.TB, dir string) appliertest.World {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	to, done, err := connect(ctx, filepath.Join(dir, "conf"), filepath.Join(dir, "keyring"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(done)
+	to := reach(t, filepath.Join(dir, "conf"), filepath.Join(dir, "keyring"))
 	value := func() (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()

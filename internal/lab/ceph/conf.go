@@ -43,6 +43,7 @@ mon data = {{.Dir}}/mon.a
 mon cluster log file = {{.Dir}}/log/cluster.log
 mon osd min down reporters = 1
 mon osd down out interval = 600
+paxos propose interval = 0.05
 mon warn on insecure global id reclaim allowed = false
 [mgr]
 mgr data = {{.Dir}}/mgr.x
