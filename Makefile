@@ -38,6 +38,7 @@ BENCH_mtu        := -bench . -benchtime 5x ./mtu ./examples/mtu
 BENCH_bpdu       := -bench . -benchtime 1x ./bpdu
 BENCH_dhcp       := -bench . -benchtime 3x ./dhcp
 BENCH_ceph       := -bench . -benchtime 1x ./ceph
+BENCH_pglog      := -bench . -benchtime 3x ./ceph/pglog
 BENCH_watchdog   := -bench . ./ceph/watchdog
 BENCH_consolelog := -bench . -benchtime 1x -timeout 60m ./consolelog
 BENCH_dbarchive  := -bench . -benchtime 1x -timeout 60m ./dbarchive

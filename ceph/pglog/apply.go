@@ -31,7 +31,6 @@ type Config struct {
 // An Applier carries out the plans of this package, on the host of the OSDs.
 type Applier struct {
 	c Config
-	p Policy
 
 	mu     sync.Mutex
 	proven map[string]bool // steps whose logs were read again by this process
@@ -40,13 +39,25 @@ type Applier struct {
 	foreign bool
 }
 
-// NewApplier returns an Applier. Of the policy it takes what may be stopped.
-func NewApplier(c Config, p Policy) *Applier {
-	return &Applier{c: c, p: p, proven: map[string]bool{}}
+// NewApplier returns an Applier. What may be stopped, the plan says.
+func NewApplier(c Config) *Applier {
+	return &Applier{c: c, proven: map[string]bool{}}
 }
 
-func (a *Applier) safety() safety.Policy {
-	return safety.Policy{Lowest: a.p.Lowest, Degraded: a.p.Degraded}
+// permitted is what the policy of a step's plan permits. A step that does not
+// say permits no more than the strict policy.
+func permitted(s stackmend.Step) (p safety.Policy, err error) {
+	if text, ok := s.Args[argDegraded]; ok {
+		if p.Degraded, err = strconv.ParseBool(text); err != nil {
+			return safety.Policy{}, fmt.Errorf("%w: %s: %w", stackmend.ErrRefused, argDegraded, err)
+		}
+	}
+	if text, ok := s.Args[argLowest]; ok {
+		if p.Lowest, err = strconv.Atoi(text); err != nil {
+			return safety.Policy{}, fmt.Errorf("%w: %s: %w", stackmend.ErrRefused, argLowest, err)
+		}
+	}
+	return p, nil
 }
 
 // Guards asks whether an OSD may be stopped, together with those under way.
@@ -59,7 +70,11 @@ func (a *Applier) Guards() []stackmend.Guard {
 		if err != nil {
 			return stackmend.Verdict{}, err
 		}
-		return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, a.safety(), ids...)), nil
+		p, err := permitted(r.Step)
+		if err != nil {
+			return stackmend.Verdict{}, err
+		}
+		return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, p, ids...)), nil
 	})}
 }
 
@@ -87,6 +102,7 @@ func underWay(r stackmend.Request) ([]int, error) {
 		}
 		ids = append(ids, id)
 	}
+	slices.Sort(ids)
 	return ids, nil
 }
 
@@ -207,8 +223,11 @@ func (a *Applier) start(ctx context.Context, id int, s stackmend.Step) error {
 
 // settled: what was inactive before may be so again, if the policy permits it.
 func (a *Applier) settled(ctx context.Context, id int, s stackmend.Step) error {
-	p, before := safety.Policy{Degraded: a.p.Degraded}, s.Args[argInactive]
-	if p.Degraded {
+	p, err := permitted(s)
+	if err != nil {
+		return err
+	}
+	if before := s.Args[argInactive]; p.Degraded {
 		p.Inactive = func(pg string) bool { return before == anyPG || slices.Contains(strings.Fields(before), pg) }
 	}
 	return safety.Settled(ctx, a.c.Cluster, p, id)

@@ -175,22 +175,41 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 		return stackmend.Step{Verb: verb, Target: name, Group: name, Stage: stage, Undo: undo, Reason: why, Timeout: limit,
 			Assumes: assumes, Args: map[string]string{"respawn": o.Local.Respawn}}
 	}
+	permit := func(s stackmend.Step) stackmend.Step {
+		s.Args[argDegraded], s.Args[argLowest] = strconv.FormatBool(p.Degraded), strconv.Itoa(cmp.Or(p.Lowest, 2))
+		return s
+	}
 	out := []stackmend.Step{step(verbHold, "release it", reason+"; nothing may start it while its store is worked on", alive, 5*time.Minute)}
 	if o.Local.Running {
-		out = append(out, step(verbStop, "start it and wait until it is up", "ceph-objectstore-tool needs the store for itself; the margin and ok-to-stop are asked just before", alive, 15*time.Minute))
+		out = append(out, permit(step(verbStop, "start it and wait until it is up", p.mayStop(), alive, 15*time.Minute)))
 	}
 	trim := step(verbTrim, "nothing to undo: the log is valid at every moment", o.forecast(s, p), assumes, time.Hour)
 	trim.Args["max_entries"], trim.Args["max_dups"], trim.Args["active"] = num(p.MaxEntries), num(p.MaxDups), strconv.FormatBool(p.Active)
 	trim.Args["version"] = o.Version
 	trim.Cost = stackmend.Cost{Instances: 1, Rows: o.rows(s, p)}
-	start := step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute)
+	start := permit(step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute))
 	start.Args[argInactive] = o.inactive()
 	return append(out, trim, start)
 }
 
-// argInactive names the placement groups that are inactive before anything is
-// done, and so may be afterwards.
-const argInactive, anyPG = "inactive", "any"
+// mayStop says on what condition an OSD is stopped.
+func (p Policy) mayStop() string {
+	why := fmt.Sprintf("ceph-objectstore-tool needs the store for itself; that ok-to-stop permits it and min_size members, no fewer than %d, are left is asked just before", cmp.Or(p.Lowest, 2))
+	if p.Degraded {
+		why += "; what is degraded or inactive already does not stand against it"
+	}
+	return why
+}
+
+// The arguments by which a plan carries its policy to the run: what may be
+// stopped, and which placement groups may be inactive afterwards, for they were
+// before anything was done.
+const (
+	argDegraded = "degraded"
+	argLowest   = "lowest"
+	argInactive = "inactive"
+	anyPG       = "any"
+)
 
 func (o OSD) inactive() string {
 	if !o.Up { // nobody knows them

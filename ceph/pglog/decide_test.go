@@ -1,12 +1,15 @@
 package pglog
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph/internal/safety"
 	"github.com/stackmend/stackmend/ceph/supervisor"
 )
@@ -65,6 +68,44 @@ func TestPlanRefuses(t *testing.T) {
 		if !strings.Contains(text, c.want) || len(plan.Refusals) > 0 && len(plan.Steps) > 0 {
 			t.Errorf("%s: %q has no %q, or steps all the same: %v", name, text, c.want, plan.Steps)
 		}
+	}
+}
+
+// The plan carries its policy to the run; a step that does not is strict.
+func TestPermitted(t *testing.T) {
+	p := Plan(snapshot(), Policy{MaxEntries: 500, Degraded: true, Lowest: 1})
+	for _, s := range p.Steps {
+		want := safety.Policy{}
+		if s.Verb == verbStop || s.Verb == verbStart {
+			want = safety.Policy{Degraded: true, Lowest: 1}
+		}
+		if got, err := permitted(s); err != nil || got.Degraded != want.Degraded || got.Lowest != want.Lowest {
+			t.Errorf("%s: %+v, %v", s, got, err)
+		}
+		if told := strings.Contains(s.Reason, "degraded or inactive already"); told != (s.Verb == verbStop) {
+			t.Errorf("%s: %s", s, s.Reason)
+		}
+	}
+	for key, value := range map[string]string{argDegraded: "perhaps", argLowest: "all"} {
+		if got, err := permitted(stackmend.Step{Args: map[string]string{key: value}}); !errors.Is(err, stackmend.ErrRefused) || got.Degraded {
+			t.Errorf("%s %s: %+v, %v", key, value, got, err)
+		}
+	}
+}
+
+// ok-to-stop is asked about all that are not back, once.
+func TestUnderWay(t *testing.T) {
+	step := func(verb string, id int) stackmend.Step { return stackmend.Step{Verb: verb, Target: osdName(id)} }
+	r := stackmend.Request{Step: step(verbStop, 2), Running: []stackmend.Outcome{{Step: step(verbTrim, 11)}, {Step: step(verbStop, 1)}},
+		Outcomes: []stackmend.Outcome{
+			{Step: step(verbStop, 11), State: stackmend.Done},
+			{Step: step(verbStop, 3), State: stackmend.Done}, {Step: step(verbTrim, 3), State: stackmend.Done}, {Step: step(verbStart, 3), State: stackmend.Done},
+			{Step: step(verbStop, 4), State: stackmend.Reverted},
+			{Step: step(verbStop, 5), State: stackmend.Done}, {Step: step(verbStart, 5), State: stackmend.Failed},
+			{Step: step(verbHold, 6), State: stackmend.Done},
+		}}
+	if got, err := underWay(r); err != nil || !slices.Equal(got, []int{1, 2, 5, 11}) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

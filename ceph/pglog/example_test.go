@@ -22,6 +22,6 @@ func Example() {
 		return
 	}
 	plan := pglog.Plan(snapshot, policy)
-	result, err := stackmend.Run(ctx, plan, pglog.NewApplier(config, policy), stackmend.Options{})
+	result, err := stackmend.Run(ctx, plan, pglog.NewApplier(config), stackmend.Options{})
 	fmt.Println(result.Status, err)
 }

@@ -20,18 +20,29 @@ type query struct {
 	Peers []member `json:"peer_info"`
 }
 
+// keeps says why a placement group must not be trimmed, whatever its log is;
+// empty: nothing is known against it.
+func (q query) keeps(active bool) string {
+	switch {
+	case q.State == "":
+		return "its primary did not say how far its peers are"
+	case !active && slices.Contains(strings.Split(q.State, "+"), "active"):
+		return "it is " + q.State + ": its log trims with the next writes"
+	}
+	return ""
+}
+
 // judge says why a stopped OSD's placement group must not be trimmed to a
 // tail; empty: it may be.
 func judge(i info, q query, tail Version, active bool) string {
+	if why := q.keeps(active); why != "" {
+		return why
+	}
 	switch {
 	case i.Complete != i.Update:
 		return fmt.Sprintf("last_complete %s is not last_update %s: it lacks objects that its log names", i.Complete, i.Update)
 	case i.Backfill != "MAX":
 		return "it is being backfilled up to " + i.Backfill
-	case q.State == "":
-		return "its primary did not say how far its peers are"
-	case !active && slices.Contains(strings.Split(q.State, "+"), "active"):
-		return "it is " + q.State + ": its log trims with the next writes"
 	}
 	for _, m := range append([]member{q.Info}, q.Peers...) {
 		v, err := ParseVersion(m.Update)

@@ -147,11 +147,11 @@ func checksum(t testing.TB, c *labceph.Cluster) string {
 	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
-func apply(t testing.TB, cfg pglog.Config, plan *stackmend.Plan, p pglog.Policy) (stackmend.Result, error) {
+func apply(t testing.TB, cfg pglog.Config, plan *stackmend.Plan) (stackmend.Result, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	return stackmend.Run(ctx, plan, pglog.NewApplier(cfg, p), stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute,
+	return stackmend.Run(ctx, plan, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute,
 		GuardTimeout: time.Minute, Lock: stackmend.FileLock(filepath.Join(t.TempDir(), "lock"))})
 }
 
@@ -183,7 +183,7 @@ func TestTrim(t *testing.T) {
 		t.Fatalf("the plan is\n%s", b)
 	}
 	begun := time.Now()
-	r, err := apply(t, cfg, p, policy)
+	r, err := apply(t, cfg, p)
 	t.Logf("one OSD in %v", time.Since(begun))
 	for _, o := range r.Outcomes {
 		t.Log(o.Step, o.State, o.Note, o.Finished.Sub(o.Started))
@@ -230,7 +230,7 @@ func TestTrimInactive(t *testing.T) {
 		if p := plan(t, cfg, pglog.Policy{MaxEntries: 100}, 0, 1); len(p.Steps) > 0 || !strings.Contains(p.Kept[0].Reason, "inactive") {
 			t.Errorf("without a word about what is degraded already: %+v", p)
 		}
-		r, err := apply(t, cfg, plan(t, cfg, policy, 0, 1), policy)
+		r, err := apply(t, cfg, plan(t, cfg, policy, 0, 1))
 		for _, o := range r.Outcomes {
 			t.Log(o.Step, o.State, o.Note, o.Finished.Sub(o.Started))
 		}

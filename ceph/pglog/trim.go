@@ -45,30 +45,37 @@ func (a *Applier) trimOSD(ctx context.Context, id int, s stackmend.Step, w *stac
 	if err != nil {
 		return err
 	}
+	var entries int64
 	for i, pg := range pgs {
-		w.Progress(int64(i), int64(len(pgs)), "PGs")
-		if _, done := w.Recorded(pg); done {
-			continue
+		tell(w, s, i, len(pgs), entries)
+		note, done := w.Recorded(pg)
+		if !done {
+			if err := w.Gate(ctx); err != nil {
+				return err
+			}
+			if note, err = a.trimPG(ctx, m, id, pg, l); err != nil {
+				return fmt.Errorf("%s of osd.%d: %w", pg, id, err)
+			}
+			if err := w.Record(pg, note); err != nil {
+				return err
+			}
 		}
-		if err := w.Gate(ctx); err != nil {
-			return err
-		}
-		if err := a.down(ctx, id); err != nil { // somebody may have started it meanwhile
-			return fmt.Errorf("before %s: %w", pg, err)
-		}
-		note, err := a.trimPG(ctx, m, id, pg, l)
-		if err != nil {
-			return fmt.Errorf("%s of osd.%d: %w", pg, id, err)
-		}
-		if err := w.Record(pg, note); err != nil {
-			return err
-		}
+		entries += lost(note)
 	}
-	w.Progress(int64(len(pgs)), int64(len(pgs)), "PGs")
+	tell(w, s, len(pgs), len(pgs), entries)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.proven[key(s)] = true
 	return nil
+}
+
+// tell tells placement groups, and entries as the rows that the plan counts:
+// from those the time is told that all of the plan will still take.
+func tell(w *stackmend.Work, s stackmend.Step, done, of int, entries int64) {
+	w.Progress(int64(done), int64(of), "PGs")
+	if s.Cost.Rows > 0 {
+		w.Progress(entries, s.Cost.Rows, "rows")
+	}
 }
 
 // ready refuses unless the OSD is down and the store and the tool are its own.
@@ -89,9 +96,17 @@ func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.
 	return safety.Dump(ctx, a.c.Cluster)
 }
 
-// trimPG trims one placement group and says what became of it.
+// trimPG trims one placement group and says what became of it. The tool is
+// started for those alone that the cluster does not keep.
 func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, l limits) (string, error) {
 	if why := poolKeeps(m, pg); why != "" {
+		return "kept: " + why, nil
+	}
+	q, err := a.ask(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	if why := q.keeps(l.active); why != "" {
 		return "kept: " + why, nil
 	}
 	before, err := a.c.Tool.log(ctx, id, pg)
@@ -107,7 +122,7 @@ func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, 
 	if err != nil {
 		return "", err
 	}
-	if why := judge(i, a.query(ctx, pg), tail, l.active); why != "" {
+	if why := judge(i, q, tail, l.active); why != "" {
 		return "kept: " + why, nil
 	}
 	if long {
@@ -135,7 +150,18 @@ func (a *Applier) prove(ctx context.Context, id int, pg string, l limits, before
 	if l.dups > 0 && after.Dups > l.dups {
 		return "", fmt.Errorf("%w: %d dups of %d are left, not %d", stackmend.ErrNotDone, after.Dups, before.Dups, l.dups)
 	}
-	return fmt.Sprintf("trimmed: entries %d -> %d, tail %s -> %s, dups %d -> %d", len(before.Entries), len(after.Entries), before.Tail, after.Tail, before.Dups, after.Dups), nil
+	return fmt.Sprintf(trimmed+", tail %s -> %s, dups %d -> %d", len(before.Entries), len(after.Entries), before.Tail, after.Tail, before.Dups, after.Dups), nil
+}
+
+const trimmed = "trimmed: entries %d -> %d"
+
+// lost is how many entries a placement group lost, by the note of its trim.
+func lost(note string) int64 {
+	var before, after int64
+	if n, err := fmt.Sscanf(note, trimmed, &before, &after); n < 2 || err != nil {
+		return 0
+	}
+	return before - after
 }
 
 // poolKeeps says why the pool forbids it.
@@ -156,7 +182,21 @@ func poolKeeps(m *safety.Map, pg string) string {
 	return "its pool is not in the map"
 }
 
-// query asks the primary. No answer is an empty one, which judge refuses.
+// ask asks the primary, and at the same time whether the OSD is still down:
+// somebody may have started it meanwhile. Both are programs that take as long
+// as a start of the tool.
+func (a *Applier) ask(ctx context.Context, id int, pg string) (query, error) {
+	answer := make(chan query, 1)
+	go func() { answer <- a.query(ctx, pg) }()
+	err := a.down(ctx, id)
+	q := <-answer
+	if err != nil {
+		return query{}, fmt.Errorf("before %s: %w", pg, err)
+	}
+	return q, nil
+}
+
+// query asks the primary. No answer is an empty one, which keeps.
 func (a *Applier) query(ctx context.Context, pg string) (q query) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

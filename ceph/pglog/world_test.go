@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func (w world) Do(_ context.Context, c supervisor.Change) error {
 
 // script is the tool.
 const script = `#!/bin/sh
-d=%s; read -r mode <$d/mode; read -r tail <$d/tail; read -r running <$d/running; read -r complete <$d/complete; read -r version <$d/version
+d=%s; echo "$*" >>$d/starts; read -r mode <$d/mode; read -r tail <$d/tail; read -r running <$d/running; read -r complete <$d/complete; read -r version <$d/version
 for a; do case $a in --version) echo "ceph version $version (x) pacific (stable)"; exit;; --osd_max*=*) max=${a#*=};; esac; done
 [ "$running" = yes ] && { echo "_lock_fsid failed to lock" >&2; exit 1; }
 case "$*" in
@@ -122,7 +123,7 @@ func newWorld(t testing.TB, dir string) world {
 
 func (w world) world(plan *stackmend.Plan) appliertest.World {
 	return appliertest.World{
-		Applier: pglog.NewApplier(w.config(), policy), Plan: plan,
+		Applier: pglog.NewApplier(w.config()), Plan: plan,
 		Look: func() (string, error) {
 			return fmt.Sprint(w.get("flags"), " ", w.get("running"), " ", w.get("held"), " ", w.get("tail")), nil
 		},
@@ -168,7 +169,7 @@ func TestFaults(t *testing.T) {
 			must(t, w.set(c.set[0], c.set[1]))
 			cfg := w.config()
 			cfg.Tool.Timeout = 2 * time.Second
-			r, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg, policy), stackmend.Options{Mode: stackmend.Apply})
+			r, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q\n%s", err, c.want, appliertest.Describe(r))
 			}
@@ -185,8 +186,43 @@ func TestRevertElsewhere(t *testing.T) {
 	set := plan(t, w.config(), policy, 1).Steps[0]
 	must(t, w.set("flags", "noout"))
 	set.Assumes["fsid"] = "g"
-	if err := pglog.NewApplier(w.config(), policy).Revert(t.Context(), set); !errors.Is(err, stackmend.ErrRefused) || w.get("flags") != "noout" {
+	if err := pglog.NewApplier(w.config()).Revert(t.Context(), set); !errors.Is(err, stackmend.ErrRefused) || w.get("flags") != "noout" {
 		t.Errorf("%v, flags %s", err, w.get("flags"))
+	}
+}
+
+// The tool is started four times for a placement group that is trimmed, and not
+// at all for one that the cluster keeps; entries are told as they go.
+func TestStarts(t *testing.T) {
+	for _, c := range []struct {
+		active string
+		want   string
+		told   int64
+	}{{"true", "version list-pgs log info trim-pg-log log", 600}, {"false", "version list-pgs", 0}} {
+		w := newWorld(t, t.TempDir())
+		p := plan(t, w.config(), policy, 1)
+		trim := slices.IndexFunc(p.Steps, func(s stackmend.Step) bool { return s.Verb == "trim-pg-logs" })
+		p.Steps[trim].Args["active"] = c.active
+		must(t, os.Remove(filepath.Join(string(w), "starts")))
+		told := int64(-1)
+		_, err := stackmend.Run(t.Context(), p, pglog.NewApplier(w.config()), stackmend.Options{Mode: stackmend.Apply, OnEvent: func(e stackmend.Event) {
+			if e.Unit == "rows" {
+				told = e.Done
+			}
+		}})
+		must(t, err)
+		var ops []string
+		for line := range strings.Lines(w.get("starts")) {
+			_, op, _ := strings.Cut(line, "--op ")
+			op, _, _ = strings.Cut(strings.TrimSpace(op), " ")
+			if strings.Contains(line, "--version") {
+				op = "version"
+			}
+			ops = append(ops, op)
+		}
+		if got := strings.Join(ops, " "); got != c.want || told != c.told {
+			t.Errorf("active %s: %s, %d entries told; want %s, %d", c.active, got, told, c.want, c.told)
+		}
 	}
 }
 
@@ -206,7 +242,7 @@ func TestKept(t *testing.T) {
 			w := newWorld(t, t.TempDir())
 			p := plan(t, w.config(), policy, 1)
 			must(t, w.set(set[0], set[1]))
-			if _, err := stackmend.Run(t.Context(), p, pglog.NewApplier(w.config(), policy), stackmend.Options{Mode: stackmend.Apply}); err != nil {
+			if _, err := stackmend.Run(t.Context(), p, pglog.NewApplier(w.config()), stackmend.Options{Mode: stackmend.Apply}); err != nil {
 				t.Error(err)
 			}
 			if w.get("tail") != "0" || w.get("running") != "yes" || w.get("held") != "no" {

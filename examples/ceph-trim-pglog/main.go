@@ -4,7 +4,7 @@
 //
 //	ceph-trim-pglog -all                                  # the whole cluster: the order
 //	ceph-trim-pglog -host stor1 -plan p                   # this host, for review
-//	ceph-trim-pglog -host stor1 -run p -apply
+//	ceph-trim-pglog -host stor1 -run p -apply             # the plan carries its policy
 //	ceph-trim-pglog -osd 3,7 -max-entries 500 -apply
 //	ceph-trim-pglog -osd 3 -dups 3000 -max-entries 0      # dups alone (tracker 53729)
 //	ceph-trim-pglog -osd 3 -cephadm FSID -engine podman
@@ -156,7 +156,7 @@ func (t *trim) plan(context.Context) (*stackmend.Plan, error) {
 
 func (t *trim) applier(context.Context, *stackmend.Plan) (stackmend.Applier, error) {
 	c, err := t.config()
-	return pglog.NewApplier(c, t.policy), err
+	return pglog.NewApplier(c), err
 }
 
 func (t *trim) options(o *stackmend.Options) {
