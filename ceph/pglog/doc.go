@@ -18,7 +18,7 @@
 // An OSD is stopped only if the manager permits it for all OSDs that are under
 // way, asked in one question, and if no placement group is left with fewer than
 // min_size members, nor fewer than two, nor is degraded already; anything else
-// is a [Policy] that says so. If a run stops, what was begun is undone: the OSD
+// is a [Policy] that says so, and that the plan carries to the run. If a run stops, what was begun is undone: the OSD
 // is started, or the result says that it is down.
 //
 // A placement group is trimmed if its last_complete is its last_update, it is
@@ -53,7 +53,8 @@
 //
 // One run works on the OSDs of one host. Flags other than noout are not set. The
 // markdown budget and systemd's start limit are not guarded. That cephadm's
-// orchestrator is paused is the operator's word. The time that a host will take
-// is not estimated from the first OSD. A resume in a new process takes noout for
-// its own if somebody else has set it meanwhile.
+// orchestrator is paused is the operator's word. The time left is told by the
+// entries that the first OSDs lost, and so not when dups alone are trimmed or an
+// OSD is down. A resume in a new process takes noout for its own if somebody
+// else has set it meanwhile.
 package pglog
