@@ -185,7 +185,7 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 	}
 	trim := step(verbTrim, "nothing to undo: the log is valid at every moment", o.forecast(s, p), assumes, time.Hour)
 	trim.Args["max_entries"], trim.Args["max_dups"], trim.Args["active"] = num(p.MaxEntries), num(p.MaxDups), strconv.FormatBool(p.Active)
-	trim.Args["version"] = o.Version
+	trim.Args["version"], trim.Args[argInactive] = o.Version, o.inactive()
 	trim.Cost = stackmend.Cost{Instances: 1, Rows: o.rows(s, p)}
 	start := permit(step(verbStart, "nothing to undo", "it is to be up, with its placement groups settled, before the next", assumes, 30*time.Minute))
 	start.Args[argInactive] = o.inactive()

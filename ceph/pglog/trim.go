@@ -3,9 +3,12 @@ package pglog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -17,7 +20,12 @@ import (
 type limits struct {
 	entries, dups int64
 	active        bool
+	inactive      []string // when the plan was made
 }
+
+// expected reports whether the plan expects to trim a placement group, as far
+// as states go.
+func (l limits) expected(pg string) bool { return l.active || slices.Contains(l.inactive, pg) }
 
 func limitsOf(s stackmend.Step) (l limits, err error) {
 	if l.entries, err = strconv.ParseInt(s.Args["max_entries"], 10, 64); err != nil {
@@ -26,6 +34,7 @@ func limitsOf(s stackmend.Step) (l limits, err error) {
 	if l.dups, err = strconv.ParseInt(s.Args["max_dups"], 10, 64); err != nil {
 		return l, err
 	}
+	l.inactive = strings.Fields(s.Args[argInactive])
 	l.active, err = strconv.ParseBool(s.Args["active"])
 	return l, err
 }
@@ -96,21 +105,23 @@ func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.
 	return safety.Dump(ctx, a.c.Cluster)
 }
 
-// trimPG trims one placement group and says what became of it. The tool is
-// started for those alone that the cluster does not keep.
+// trimPG trims one placement group and says what became of it. The tool is not
+// started for those that the plan expects to keep and the cluster still does.
 func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, l limits) (string, error) {
 	if why := poolKeeps(m, pg); why != "" {
 		return "kept: " + why, nil
 	}
-	q, err := a.ask(ctx, id, pg)
-	if err != nil {
+	ask := sync.OnceValues(func() (query, error) { return a.ask(ctx, id, pg) })
+	if l.expected(pg) {
+		go ask() // meanwhile the log is read
+	} else if q, err := ask(); err != nil {
 		return "", err
-	}
-	if why := q.keeps(l.active); why != "" {
+	} else if why := q.keeps(l.active); why != "" {
 		return "kept: " + why, nil
 	}
 	before, err := a.c.Tool.log(ctx, id, pg)
-	if err != nil {
+	q, late := ask()
+	if err := errors.Join(late, err); err != nil {
 		return "", err
 	}
 	tail, remain, long := before.Trimmed(l.entries)
