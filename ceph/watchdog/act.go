@@ -22,7 +22,7 @@ func (w *Watch) act(ctx context.Context, work *sync.WaitGroup) {
 		return
 	}
 	mine := w.wishes()
-	if len(mine) == 0 && !w.shared && !w.open() && w.recent() == 0 {
+	if _, plan := w.unplanned(time.Now()); len(mine) == 0 && !w.shared && !w.open() && w.recent() == 0 && !plan {
 		return
 	}
 	turns := Schedule(append(slices.Clone(mine), w.others...), w.Policy.Margin)
@@ -87,6 +87,10 @@ func (w *Watch) job(ctx context.Context, mine []Wish, turns []Turn) func() {
 			o := w.latest.Outlooks[i]
 			return func() { w.release(ctx, o) }
 		}
+	}
+	if osd, ok := w.unplanned(now); ok {
+		w.planned[osd] = now.Add(planAgain)
+		return func() { w.plan(ctx, osd) }
 	}
 	return nil
 }

@@ -70,6 +70,9 @@ func (r Report) findings(o *Outlook, v Verdict, p Policy) (out []stackmend.Findi
 
 // uselessFix: what a restart reads back from disk must be trimmed there.
 func uselessFix(r Restart) string {
+	if r.Plan != "" {
+		return r.Plan
+	}
 	fix := fmt.Sprintf("if its PG logs are what came back (osd_pglog in dump_mempools), trim them: online where its placement groups take writes, otherwise offline: ceph-trim-pglog -osd %d", r.OSD)
 	if r.Log > r.Before/4 {
 		return fmt.Sprintf("its PG logs used %s of it, and are read again at each start. ", size(r.Log)) + fix

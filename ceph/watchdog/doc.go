@@ -45,7 +45,9 @@
 // moment ago anywhere, how often the supervisor starts it and how often it bears
 // being marked down. No answer is no. An
 // OSD whose stop was begun is brought back whatever else fails, and a restart
-// after which the memory is back at once is not repeated for [Policy.Hold].
+// after which the memory is back at once is not repeated for [Policy.Hold]; what
+// helps instead is planned by [Watch].OnUseless (examples/ceph-watchdog: the
+// offline trim of its PG logs, for review).
 //
 // That the process is gone proves no clean stop. What its supervisor says of its
 // exit, and crash reports since, are told beside osd_fast_shutdown as the daemon

@@ -15,6 +15,9 @@ type Restart struct {
 	After  int64         `json:"after"`        // what it used once it had settled; 0: not yet
 	Log    int64         `json:"pglog_before"` // its PG logs, before and after
 	Loaded int64         `json:"pglog_after"`
+	// Plan is what was planned because it did not help: what [Watch].OnUseless
+	// has returned.
+	Plan string `json:"plan,omitempty"`
 	// Unclean is what spoke against a clean stop; empty: nothing is known
 	// against it.
 	Unclean string `json:"unclean,omitempty"`

@@ -14,7 +14,7 @@ import (
 type Event struct {
 	Time time.Time
 	OSD  int    // -1: the host
-	Kind string // "level", "refused", "restart", "restarted", "unclean", "useless", "settled", "oom-kill", "unseen", "release"
+	Kind string // "level", "refused", "restart", "restarted", "unclean", "useless", "plan", "settled", "oom-kill", "unseen", "release"
 	Text string
 }
 
@@ -40,6 +40,10 @@ type Watch struct {
 	OnEvent     func(Event)   // may be nil; calls are serialised
 	OnPass      func(Report)  // likewise, after each pass; it must not keep what it is given
 	OnRestart   func(History) // likewise, when the history has grown or a restart has settled
+	// OnUseless plans what helps an OSD whose restart did not, and returns what
+	// is to be told of that plan: where it stands and how it is run. It is called
+	// beside the loop, again after a while if it fails, and has two minutes.
+	OnUseless func(ctx context.Context, osd int) (string, error)
 
 	mu      sync.Mutex
 	begun   time.Time
@@ -55,6 +59,7 @@ type Watch struct {
 	logs    map[int]int64     // what the PG logs of an OSD that may be restarted use
 	freed   map[int]time.Time // when an OSD was asked to give memory back
 	tried   map[int]time.Time // when a restart may be tried again
+	planned map[int]time.Time // when OnUseless may be asked again
 }
 
 // A Report is the state after a pass.
@@ -103,6 +108,7 @@ func (w *Watch) start() {
 	w.begun, w.tracker = time.Now(), NewTracker(w.Policy.Reserve)
 	w.History = w.History.Sane(w.begun)
 	w.logs, w.freed, w.tried = map[int]int64{}, map[int]time.Time{}, map[int]time.Time{}
+	w.planned = map[int]time.Time{}
 	w.levels, w.kills, w.refused = map[int]Level{}, map[string]int64{}, map[int]string{}
 	if w.Applier != nil {
 		w.Applier.Ahead, w.Applier.Restarts = w.ahead, w.history

@@ -111,26 +111,6 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkLoop is a pass over sixty OSDs with all that follows from it; its
-// yardstick is the second in which one pass is made.
-func BenchmarkLoop(b *testing.B) {
-	s := fixture(b, 60)
-	tracker := NewTracker(0.02)
-	at, now := time.Duration(0), time.Unix(2e9, 0)
-	for b.Loop() {
-		at += time.Second
-		p, err := s.Pass(at)
-		if err != nil {
-			b.Fatal(err)
-		}
-		out := tracker.Add(p)
-		for i := range out {
-			Judge(&out[i], nil, now, Policy{})
-		}
-	}
-	b.ReportMetric(100*b.Elapsed().Seconds()/float64(b.N), "%core/pass-a-second")
-}
-
 // fixture is a tree of kernel files as version 2 has them, with n OSDs in
 // groups of a slice, and this test binary's own sampler on it.
 func fixture(t testing.TB, n int) *Sampler {

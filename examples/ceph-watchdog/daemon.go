@@ -117,6 +117,7 @@ func (s *settings) watch(ctx context.Context, log *slog.Logger) (*watchdog.Watch
 		}}
 	if s.apply {
 		w.Run.Mode, w.Acts = stackmend.Apply, true
+		w.OnUseless = func(ctx context.Context, osd int) (string, error) { return s.planTrim(ctx, to, super, osd) }
 		if err := os.MkdirAll(filepath.Dir(s.state), 0o700); err != nil {
 			return fail(err)
 		}

@@ -41,7 +41,7 @@ type settings struct {
 	asok, host, super, fsid, engine     string
 	start, words                        cli.List
 	state, lock, textfile, events, kill string
-	lastResort                          string
+	lastResort, data                    string
 	stop, margin                        time.Duration
 
 	seen seen
@@ -116,6 +116,7 @@ func (s *settings) daemonFlags(fs *flag.FlagSet) {
 	fs.StringVar(&s.lock, "lock", "/run/lock/stackmend-ceph-watchdog.lock", "`FILE` that keeps a second watchdog off this host")
 	fs.StringVar(&s.textfile, "textfile", "", "write metrics for the node exporter to `FILE`")
 	fs.StringVar(&s.events, "events", "", "append what happens to `FILE` as JSON lines")
+	fs.StringVar(&s.data, "data", "", "the `path` of an OSD's data as ceph-objectstore-tool sees it, with {id} (/var/lib/ceph/osd/ceph-{id}): for the plan of a trim, where a restart did not help")
 	fs.StringVar(&s.kill, "kill-switch", "", "restart nothing while `FILE` exists")
 	fs.StringVar(&s.lastResort, "last-resort", "refuse", "when the kill is near and the cluster cannot afford the restart: `refuse`, or stop: gracefully all the same")
 }
