@@ -3,6 +3,9 @@ package bootvolume
 import (
 	"bufio"
 	"io"
+	"io/fs"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,13 +16,28 @@ import (
 // long it waits for volumes. The defaults are those of nova 26 (60, 3 s).
 func ReadNovaConf(r io.Reader, host string) (NovaConf, error) {
 	c := &oslo.Config{}
+	if err := c.Add(host, r); err != nil {
+		return NovaConf{}, err
+	}
+	return novaConf(c, host)
+}
+
+// ReadNovaConfFiles reads the files of a compute host in the order of nova's
+// command line; a folder is a --config-dir. The error is compatible with
+// errors.Is(err, fs.ErrNotExist) if one is not there.
+func ReadNovaConfFiles(fsys fs.FS, host string, names ...string) (NovaConf, error) {
+	c, err := oslo.Read(fsys, names...)
+	if err != nil {
+		return NovaConf{}, err
+	}
+	return novaConf(c, host)
+}
+
+func novaConf(c *oslo.Config, host string) (NovaConf, error) {
 	retries := oslo.Option{Name: "block_device_allocate_retries"}
 	interval := oslo.Option{Name: "block_device_allocate_retries_interval"}
 	c.Default(retries, "60")
 	c.Default(interval, "3")
-	if err := c.Add(host, r); err != nil {
-		return NovaConf{}, err
-	}
 	n, _, err := c.Int(retries)
 	if err != nil {
 		return NovaConf{}, err
@@ -28,7 +46,22 @@ func ReadNovaConf(r io.Reader, host string) (NovaConf, error) {
 	if err != nil {
 		return NovaConf{}, err
 	}
-	return NovaConf{Host: host, Retries: max(n, 0), Interval: time.Duration(max(seconds, 0)) * time.Second}, nil
+	return NovaConf{Host: host, Retries: max(n, 0), Interval: time.Duration(min(max(seconds, 0), math.MaxInt64/int64(time.Second))) * time.Second}, nil
+}
+
+// ReadServiceConf reads what the configuration of a service that uses the
+// database, such as cinder.conf, says of reads after writes (oslo.db's
+// mysql_wsrep_sync_wait).
+func ReadServiceConf(r io.Reader, host string) (ServiceConf, error) {
+	c := &oslo.Config{}
+	if err := c.Add(host, r); err != nil {
+		return ServiceConf{}, err
+	}
+	wait, found, err := c.Int(oslo.Option{Group: "database", Name: "mysql_wsrep_sync_wait"})
+	if err != nil || !found {
+		return ServiceConf{Host: host}, err
+	}
+	return ServiceConf{Host: host, SyncWait: strconv.FormatInt(wait, 10)}, nil
 }
 
 // ReadGaleraConf reads the server's variables of a galera.cnf. Files that it

@@ -34,7 +34,7 @@ func Check(s *Snapshot) stackmend.Result {
 }
 
 func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.Status {
-	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Running)+len(s.Nodes) > 0
+	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Services)+len(s.Running)+len(s.Nodes) > 0
 	if !looked && len(findings) == 0 {
 		return stackmend.Unknown
 	}
@@ -119,7 +119,7 @@ func (s judging) atHAProxy(b Boot) verdict {
 		return verdict{code: CodeUndetermined,
 			message: fmt.Sprintf("HAProxy passed it to %s/%s (status %d), and the logs of %d of its servers do not cover %s", h.Backend, h.Server, h.Status, s.unlogged(h.At), stampText(h.At)),
 			fix:     "give the cinder-api log of each server, as a host of its own"}
-	case b.Cinder == nil && s.Logs.Spans[API].covers(h.At):
+	case b.Cinder == nil && s.Logs.covers(API, h.At):
 		return verdict{code: CodeNotLogged, byOrder: true,
 			message: fmt.Sprintf("HAProxy passed it to %s/%s (status %d), and the cinder-api logs at hand do not have it", h.Backend, h.Server, h.Status),
 			fix:     "check that the log of this server is among them"}
@@ -136,7 +136,7 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 		return verdict{code: CodeUndetermined, message: "nova failed at the block devices, and did not say that it asks for a new volume",
 			fix: "give the nova-compute log from before the boot; look at nova's own failure: " + short(b.Failure)}
 	}
-	proxy, api := s.Logs.Spans[HAProxy].covers(at), s.Logs.Spans[API].covers(at) && s.unlogged(at) == 0
+	proxy, api := s.Logs.covers(HAProxy, at), s.Logs.covers(API, at) && s.unlogged(at) == 0
 	switch {
 	case b.Cinder != nil || !proxy || b.Request == "":
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
@@ -172,13 +172,7 @@ func judge(s *Snapshot) judging {
 // unlogged is how many of the servers have no log at hand that was written at
 // that time. It does not know which: HAProxy's names need not be those of hosts.
 func (s judging) unlogged(at time.Time) int {
-	n := s.servers
-	for _, span := range s.Logs.APIs {
-		if span.covers(at) {
-			n--
-		}
-	}
-	return max(0, n)
+	return max(0, s.servers-s.Logs.hosts(API, at))
 }
 
 // orphan finds a volume that was created after its caller had gone.

@@ -21,14 +21,15 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 	for _, n := range s.Nova {
 		all = append(all, n.judge(boots)...)
 	}
-	several := false
 	for _, p := range s.Proxies {
+		if p.isGalera() {
+			all = append(all, p.judgeIdle()...)
+		}
 		if p.Kind == "frontend" {
 			continue
 		}
 		all = append(all, p.judgeChecks()...)
 		if p.isGalera() {
-			several = several || len(p.writers()) > 1
 			all = append(all, p.judgeGalera()...)
 			continue
 		}
@@ -36,10 +37,41 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 			all = append(all, p.judgeHTTP(boots)...)
 		}
 	}
+	late := s.late()
 	for _, g := range s.nodeConfs() {
-		all = append(all, g.judge(several)...)
+		asked := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Host == g.Host && n.Variables["wsrep_sync_wait"] != "" })
+		all = append(all, g.judge(late && !asked)...)
+	}
+	for _, c := range s.Services {
+		if s.severalWriters() && c.SyncWait != "" && !waitsForReads(c.SyncWait) {
+			all = append(all, readAfterWrite("configuration of "+c.Host, "mysql_wsrep_sync_wait = "+c.SyncWait))
+		}
 	}
 	return all
+}
+
+// severalWriters goes by the configurations, and by who holds sessions now.
+func (s *Snapshot) severalWriters() bool {
+	return slices.ContainsFunc(s.Proxies, func(p Proxy) bool { return p.Kind != "frontend" && p.isGalera() && len(p.writers()) > 1 }) ||
+		slices.ContainsFunc(s.Running, func(r Runtime) bool {
+			return slices.ContainsFunc(s.running(r), func(f stackmend.Finding) bool { return f.Code == CodeSeveralWriters })
+		})
+}
+
+// late reports whether a read may miss what was just written, unless the
+// server that reads waits.
+func (s *Snapshot) late() bool { return s.severalWriters() && !s.servicesWait() }
+
+// servicesWait: each session of a service that was given waits by itself,
+// whatever the server has for others.
+func (s *Snapshot) servicesWait() bool {
+	return len(s.Services) > 0 && !slices.ContainsFunc(s.Services, func(c ServiceConf) bool { return !waitsForReads(c.SyncWait) })
+}
+
+func readAfterWrite(subject, what string) stackmend.Finding {
+	return warn(CodeReadAfterWrite, subject,
+		"several nodes take writes and "+what+" does not cover reads: a row just written on another node may not be found",
+		"mysql_wsrep_sync_wait = 1 in oslo.db's section of each service (SET GLOBAL misses pooled sessions), or one writer; every read then waits for what is on its way")
 }
 
 // nodeConfs are the configurations by host: of several files the later ones
@@ -80,7 +112,7 @@ func (n NovaConf) judge(boots []Boot) []stackmend.Finding {
 	if longest <= n.Waits() && !(longest == n.Waits() && tooSlowOf(boots, who)) || n.Interval == 0 {
 		return nil
 	}
-	need := int64((longest+n.Interval-1)/n.Interval) + 1
+	need := int64((longest-1)/n.Interval) + 2 // one more than the intervals that were begun
 	f := warn(CodeRetriesTooFew, "nova.conf of "+n.Host,
 		fmt.Sprintf("nova looks %d times, %v apart, and gives up after %v; instance %s waited %v and more", n.Retries+1, n.Interval, n.Waits(), who, longest),
 		fmt.Sprintf("block_device_allocate_retries of at least %d; a boot that fails is then told as much later", need))
@@ -157,13 +189,21 @@ func (p Proxy) judgeGalera() []stackmend.Finding {
 				"on-marked-up shutdown-backup-sessions at "+s.Name+"; it ends the sessions on the backup once"))
 		}
 	}
-	for _, side := range []string{"client", "server"} {
-		if d, ok := p.Timeouts[side]; ok && d > 0 && d < recycle {
+	return all
+}
+
+// judgeIdle judges the timeouts that cut idle sessions: HAProxy heeds that of
+// clients where it binds, that of servers where it has them.
+func (p Proxy) judgeIdle() []stackmend.Finding {
+	var all []stackmend.Finding
+	for side, idle := range map[string]string{"client": "backend", "server": "frontend"} {
+		if d, ok := p.Timeouts[side]; ok && d > 0 && d < recycle && p.Kind != idle {
 			all = append(all, warn(CodeTimeoutTooShort, p.subject(),
 				fmt.Sprintf("timeout %s %v cuts idle sessions that services keep for %v", side, d, recycle),
 				"more than connection_recycle_time of oslo.db, such as 90m; a dead peer is then noticed by checks and keepalive alone"))
 		}
 	}
+	slices.SortFunc(all, func(a, b stackmend.Finding) int { return strings.Compare(a.Message, b.Message) })
 	return all
 }
 
@@ -200,16 +240,14 @@ func (p Proxy) retriesPOST() bool {
 	return sent && !slices.ContainsFunc(p.NoRetry, func(c string) bool { return c == "" || strings.Contains(c, "POST") || strings.Contains(c, "!") })
 }
 
-func (g GaleraConf) judge(several bool) []stackmend.Finding {
+func (g GaleraConf) judge(late bool) []stackmend.Finding {
 	var all []stackmend.Finding
 	if len(g.Includes) > 0 {
 		all = append(all, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: "galera.cnf of " + g.Host,
 			Message: "it includes files that were not read: " + strings.Join(g.Includes, ", "), Fix: "give them after it, as more files of " + g.Host + ", or ask the node what is in effect"})
 	}
-	if v, here := g.Variables["wsrep_sync_wait"]; several && !waitsForReads(v) && (here || len(g.Includes) == 0) {
-		all = append(all, warn(CodeReadAfterWrite, "galera.cnf of "+g.Host,
-			"several nodes take writes and wsrep_sync_wait does not cover reads: a row just written on another node may not be found",
-			"mysql_wsrep_sync_wait = 1 in oslo.db's section (SET GLOBAL misses pooled sessions), or one writer; every read then waits for what is on its way"))
+	if v, here := g.Variables["wsrep_sync_wait"]; late && !waitsForReads(v) && (here || len(g.Includes) == 0) {
+		all = append(all, readAfterWrite("galera.cnf of "+g.Host, "wsrep_sync_wait"))
 	}
 	if v, ok := g.Variables["innodb_flush_log_at_trx_commit"]; ok && v != "1" {
 		all = append(all, durability("galera.cnf of "+g.Host, v))

@@ -17,8 +17,12 @@ func (s *Snapshot) live() []stackmend.Finding {
 	for _, r := range s.Running {
 		all = append(all, s.running(r)...)
 	}
+	late := s.late()
 	for _, n := range s.Nodes {
 		all = append(all, n.judge()...)
+		if v := n.Variables["wsrep_sync_wait"]; late && v != "" && !waitsForReads(v) {
+			all = append(all, readAfterWrite(n.subject(), "wsrep_sync_wait = "+v))
+		}
 		all = append(all, s.differs(n)...)
 	}
 	all = append(all, s.apart()...)

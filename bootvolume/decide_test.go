@@ -57,6 +57,13 @@ func TestVerdictWithoutALog(t *testing.T) {
 	}
 }
 
+// goesOn: HAProxy's log has lines after the incident, too.
+var goesOn = FileSpan{Source: HAProxy, Host: "ctl1", Name: "haproxy.log", Span: Span{now.AddDate(0, 0, -7), now}}
+
+func without(files []FileSpan, s Source) []FileSpan {
+	return slices.DeleteFunc(slices.Clone(files), func(f FileSpan) bool { return f.Source == s })
+}
+
 // Each case changes the one lost boot of the recording.
 func TestVerdicts(t *testing.T) {
 	const id = "1b08bda0-bb50-4304-a740-4ce1e8da50cf"
@@ -96,10 +103,19 @@ func TestVerdicts(t *testing.T) {
 			noCinder(s)
 			request(s, func(r *Request) { r.Status, r.Term, r.Server = 500, "--", "cinder-api-2" })
 		}},
-		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.APIs = nil }},
+		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Files = without(s.Logs.Files, API) }},
+		{CodeUndetermined, func(s *Snapshot) { // the file of that time is missing between two others
+			noPost(s)
+			s.Logs.Files = without(s.Logs.Files, HAProxy)
+			for _, f := range []FileSpan{{Name: "haproxy.log.3", Span: Span{Last: now.Add(-48 * time.Hour)}}, {Name: "haproxy.log.1", Span: Span{First: now.Add(-time.Hour), Last: now}}} {
+				f.Source = HAProxy
+				f.First = f.Last.Add(-time.Hour)
+				s.Logs.Files = append(s.Logs.Files, f)
+			}
+		}},
 		{CodeNeverSent, noPost},
 		{CodeLostBeforeHAProxy, func(s *Snapshot) { noPost(s); failure(s, "Unable to establish connection to http://cinder") }},
-		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Spans[HAProxy] = Span{} }},
+		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Files = without(s.Logs.Files, HAProxy) }},
 		{CodeUndetermined, func(s *Snapshot) { // HAProxy logs no IDs: it may have seen the request
 			noPost(s)
 			failure(s, "Unable to establish connection to http://cinder")
@@ -120,7 +136,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			s := zed(t)
 			// HAProxy's log goes on after the incident.
-			s.Logs.cover(HAProxy, now)
+			s.Logs.Files = append(s.Logs.Files, goesOn)
 			c.change(s)
 			r := Check(s)
 			if len(r.Findings) == 0 || r.Findings[0].Code != c.want || r.Findings[0].Subject != "instance "+id {
@@ -133,7 +149,7 @@ func TestVerdicts(t *testing.T) {
 // An instance that boots from a volume that exists asks for none.
 func TestExistingVolume(t *testing.T) {
 	s := zed(t)
-	s.Logs.cover(HAProxy, now)
+	s.Logs.Files = append(s.Logs.Files, goesOn)
 	s.Logs.Requests = slices.DeleteFunc(s.Logs.Requests, func(r Request) bool { return r.Status == 504 })
 	s.Logs.Events = slices.DeleteFunc(s.Logs.Events, func(e Event) bool {
 		return strings.HasPrefix(e.Request, "req-d4703fbc") && (e.Instance == "" || e.Kind == Begun)
@@ -151,7 +167,7 @@ func TestExistingVolume(t *testing.T) {
 // Where instances share a request, which of them has none is told by order.
 func TestSharedRequest(t *testing.T) {
 	s := zed(t)
-	s.Logs.cover(HAProxy, now)
+	s.Logs.Files = append(s.Logs.Files, goesOn)
 	s.Logs.Requests = slices.DeleteFunc(s.Logs.Requests, func(r Request) bool { return r.Status == 504 })
 	s.Logs.Events = slices.DeleteFunc(s.Logs.Events, func(e Event) bool {
 		return strings.HasPrefix(e.Request, "req-d4703fbc") && e.Instance == ""
@@ -165,119 +181,4 @@ func TestSharedRequest(t *testing.T) {
 	if got := codes(r); !slices.Equal(got, []string{CodeNeverSent}) || r.Findings[0].Confidence != stackmend.Medium {
 		t.Errorf("%v %+v", got, r.Findings)
 	}
-}
-
-const cfg = `
-global
-    maxconn 100
-defaults
-    mode http
-    timeout server 60s
-    timeout client 1m
-    balance source
-    option httplog
-listen cinder_api
-    bind 10.0.0.1:8776
-    retry-on all-retryable-errors
-    server a 10.0.0.2:8776 check
-    server b 10.0.0.3:8776 check # comment
-listen galera
-    mode tcp
-    bind 10.0.0.1:3306
-    timeout client 90m
-    timeout server 5400s
-    balance leastconn
-    default-server check on-marked-down shutdown-sessions
-    server a 10.0.0.2:3306
-    server b 10.0.0.3:3306 backup
-defaults tcp
-    mode tcp
-    timeout client 10000
-backend other from tcp
-    server a 10.0.0.2:1 disabled
-`
-
-func TestHAProxyConf(t *testing.T) {
-	ps, err := ReadHAProxy(strings.NewReader(cfg))
-	if err != nil || len(ps) != 3 {
-		t.Fatalf("%v %+v", err, ps)
-	}
-	cinder, galera, other := ps[0], ps[1], ps[2]
-	if cinder.Balance != "source" || cinder.Mode != "http" || cinder.Timeouts["server"] != time.Minute || len(cinder.Servers) != 2 {
-		t.Errorf("%+v", cinder)
-	}
-	if galera.Timeouts["client"] != 90*time.Minute || galera.Timeouts["server"] != 90*time.Minute || !galera.Servers[1].Backup || galera.Servers[0].OnDown != "shutdown-sessions" {
-		t.Errorf("%+v", galera)
-	}
-	if other.Timeouts["client"] != 10*time.Second || len(other.Options) != 0 || other.Balance != "roundrobin" {
-		t.Errorf("%+v", other)
-	}
-	got := codes(Check(&Snapshot{Proxies: ps}))
-	if !slices.Equal(got, []string{CodeBalanceSource, CodeRetryOn, CodeSeveralWriters}) {
-		t.Errorf("%v", got)
-	}
-	good := strings.NewReplacer("balance source", "balance roundrobin", "retry-on all", "# ", ":3306\n    server b", ":3306 on-marked-up shutdown-backup-sessions\n    server b").Replace(cfg)
-	if ps, err = ReadHAProxy(strings.NewReader(good)); err != nil {
-		t.Fatal(err)
-	}
-	if r := Check(&Snapshot{Proxies: ps}); r.Status != stackmend.OK {
-		t.Errorf("%+v", r.Findings)
-	}
-	for i := range ps[0].Servers {
-		ps[0].Servers[i].Check = false
-	}
-	if got := codes(Check(&Snapshot{Proxies: ps})); !slices.Equal(got, []string{CodeUnchecked}) {
-		t.Errorf("without checks: %v", got)
-	}
-}
-
-func TestGaleraConf(t *testing.T) {
-	g, err := ReadGaleraConf(strings.NewReader("[client]\nport=1\n[mysqld]\ninnodb-flush-log-at-trx-commit = 0 # faster\nwsrep_sync_wait=0\n"), "db1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ps, err := ReadHAProxy(strings.NewReader(strings.ReplaceAll(cfg, " backup\n", "\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g}}))
-	if !slices.Equal(got, []string{CodeSeveralWriters, CodeReadAfterWrite, CodeDurabilityTraded}) {
-		t.Errorf("%v", got)
-	}
-	// What is not in the file may be in those that it includes.
-	if g, err = ReadGaleraConf(strings.NewReader("[mysqld]\n!includedir /etc/mysql/conf.d/\n"), "db1"); err != nil {
-		t.Fatal(err)
-	}
-	if got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g}})); !slices.Equal(got, []string{CodeSeveralWriters, CodeUnseen}) {
-		t.Errorf("with an include: %v", got)
-	}
-	more := GaleraConf{Host: "db1", Variables: map[string]string{"wsrep_sync_wait": "1"}}
-	if got := codes(Check(&Snapshot{Proxies: ps[1:], Galera: []GaleraConf{g, more}})); !slices.Equal(got, []string{CodeSeveralWriters}) {
-		t.Errorf("with the file that it includes: %v", got)
-	}
-}
-
-func TestNovaConf(t *testing.T) {
-	n, err := ReadNovaConf(strings.NewReader("[DEFAULT]\nblock_device_allocate_retries = 5\n"), "c01")
-	if err != nil || n.Waits() != 15*time.Second {
-		t.Fatalf("%v %+v", err, n)
-	}
-	s := zed(t)
-	s.Nova = []NovaConf{n}
-	for i, e := range s.Logs.Events {
-		if e.Kind == Broken {
-			s.Logs.Events[i].Text = "Volume x did not finish being created even after we waited 15 seconds or 6 attempts."
-		}
-	}
-	if got := codes(Check(s)); !slices.Contains(got, CodeRetriesTooFew) {
-		t.Errorf("%v", got)
-	}
-}
-
-func FuzzHAProxyConf(f *testing.F) {
-	f.Add(cfg)
-	f.Fuzz(func(t *testing.T, text string) {
-		ps, _ := ReadHAProxy(strings.NewReader(text))
-		Check(&Snapshot{Proxies: ps})
-	})
 }

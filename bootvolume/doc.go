@@ -3,12 +3,12 @@
 // because nova waited too short.
 //
 // Give the logs to [Logs.Read] or [Logs.ReadFiles], the configurations to
-// [ReadHAProxy], [ReadNovaConf] and [ReadGaleraConf], and ask what runs with
-// [ReadRuntime] and [ReadNode]; then [Check] says of each instance where its
-// request ended, and of the rest what it costs. [Follow] gives the instances
-// themselves, for a table. [PlanProbe] and a [Prober] measure how late rows of
-// one Galera node are on the others. [PlanEdit] and an [Editor] change
-// configurations.
+// [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf], and
+// ask what runs with [ReadRuntime] and [ReadNode]; then [Check] says of each
+// instance where its request ended, and of the rest what it costs. [Follow]
+// gives the instances themselves, for a table. [PlanProbe] and a [Prober]
+// measure how late rows of one Galera node are on the others. [PlanEdit] and
+// an [Editor] change configurations.
 //
 // # Safety
 //
@@ -25,11 +25,12 @@
 //
 // # What can be relied on
 //
-// The absence of a line counts only where the log of that kind covers the
-// time, from its first line to its last (of cinder-api for each server, of
-// HAProxy together: a file that is missing in between, or that of a second
-// HAProxy, is not noticed); otherwise the verdict is [CodeUndetermined], with the log that is
-// missing. Lines are put together by the global request ID, which HAProxy must
+// The absence of a line counts only where a file of that log covers the time,
+// from its first line to its last (of cinder-api for each server; that of a
+// second HAProxy, if it is not given at all, is not missed); otherwise the
+// verdict is [CodeUndetermined], with the log that is missing. Where services
+// set mysql_wsrep_sync_wait themselves, that is believed of those whose
+// configuration was given: give those of all. Lines are put together by the global request ID, which HAProxy must
 // log: capture request header X-OpenStack-Request-ID. Where instances share
 // one, they and the requests are paired in order of time, and the finding is
 // of lower confidence.

@@ -212,10 +212,40 @@ func (s *settings) set(words []string) error {
 		if len(words) < 3 {
 			return fmt.Errorf("%w: server without an address", ErrSyntax)
 		}
-		server := s.server
-		server.Name, server.Address = words[1], words[2]
-		server.set(words[3:])
-		p.Servers = append(p.Servers, server)
+		s.add(words[1], words[2], words[3:])
+	case "server-template":
+		return s.template(words)
+	}
+	return nil
+}
+
+func (s *settings) add(name, address string, words []string) {
+	server := s.server
+	server.Name, server.Address = name, address
+	server.set(words)
+	s.proxy.Servers = append(s.proxy.Servers, server)
+}
+
+// mostServers bounds what one server-template makes.
+const mostServers = 1 << 12
+
+// template takes server-template PREFIX NUMBER|FROM-TO ADDRESS: servers of one
+// kind, whose addresses are found later.
+func (s *settings) template(words []string) error {
+	if len(words) < 4 {
+		return fmt.Errorf("%w: server-template without an address", ErrSyntax)
+	}
+	from, to, ranged := strings.Cut(words[2], "-")
+	if !ranged {
+		from, to = "1", from
+	}
+	first, err := strconv.ParseUint(from, 10, 31)
+	last, err2 := strconv.ParseUint(to, 10, 31)
+	if err != nil || err2 != nil || first > last || last-first >= mostServers {
+		return fmt.Errorf("%w: server-template of %q servers", ErrSyntax, words[2])
+	}
+	for n := first; n <= last; n++ {
+		s.add(words[1]+strconv.FormatUint(n, 10), words[3], words[4:])
 	}
 	return nil
 }
@@ -256,24 +286,4 @@ func (s *Server) set(words []string) {
 			s.OnDown = next
 		}
 	}
-}
-
-// duration reads a time as HAProxy writes it; a bare number is milliseconds.
-func duration(text string) (time.Duration, error) {
-	units := []struct {
-		suffix string
-		unit   time.Duration
-	}{{"us", time.Microsecond}, {"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}, {"", time.Millisecond}}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.suffix)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseUint(number, 10, 31)
-		if err != nil {
-			break
-		}
-		return time.Duration(n) * u.unit, nil
-	}
-	return 0, fmt.Errorf("%w: %q is no time", ErrSyntax, text)
 }

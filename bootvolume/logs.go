@@ -53,6 +53,7 @@ func (l *Logs) lines(r *logtail.Reader, o Log) error {
 			l.Cut++
 		}
 		if !line.Partial {
+			in.name = line.Source
 			read(line.Text)
 		}
 	}
@@ -63,6 +64,7 @@ func (l *Logs) lines(r *logtail.Reader, o Log) error {
 type reading struct {
 	*Logs
 	of    Log
+	name  string // of the file
 	clock *logtail.Clock
 	last  [toSecond]byte // the stamp that was read last, to its second
 	after int            // where that line goes on after its stamp; 0: none yet
@@ -94,13 +96,7 @@ func (r *reading) oslo(text []byte) {
 	if !ok {
 		return // what follows a header: a traceback's lines without one
 	}
-	r.cover(r.of.Source, at)
-	if r.of.Source == API {
-		if r.APIs == nil {
-			r.APIs = make(map[string]Span)
-		}
-		r.APIs[r.of.Host] = r.APIs[r.of.Host].with(at)
-	}
+	r.cover(at)
 	if at.Before(r.of.Since) || !mayMatter(rest) {
 		return
 	}
@@ -130,7 +126,7 @@ func (r *reading) haproxy(text []byte) {
 		r.Unread++
 		return
 	}
-	r.cover(r.of.Source, at)
+	r.cover(at)
 	if posts {
 		r.post(string(text), at)
 	}
@@ -148,7 +144,7 @@ func (r *reading) post(line string, at time.Time) {
 	}
 	// The line is written when the request ends, and has the time at which it
 	// began: the log was written at both.
-	r.cover(r.of.Source, at.Add(max(q.Total, 0)))
+	r.cover(at.Add(max(q.Total, 0)))
 	if at.Before(r.of.Since) {
 		return
 	}
@@ -172,11 +168,14 @@ var (
 	colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 )
 
-func (l *Logs) cover(s Source, t time.Time) {
-	if l.Spans == nil {
-		l.Spans = make(map[Source]Span)
+// cover notes that the file was written at that time.
+func (r *reading) cover(t time.Time) {
+	is := func(f FileSpan) bool { return f.Source == r.of.Source && f.Host == r.of.Host && f.Name == r.name }
+	if n := len(r.Files); n == 0 || !is(r.Files[n-1]) {
+		r.Files = append(r.Files, FileSpan{Source: r.of.Source, Host: r.of.Host, Name: r.name})
 	}
-	l.Spans[s] = l.Spans[s].with(t)
+	f := &r.Files[len(r.Files)-1]
+	f.Span = f.with(t)
 }
 
 // with is the span that covers a time, too.

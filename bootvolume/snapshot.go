@@ -1,6 +1,10 @@
 package bootvolume
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // A Snapshot is all that was observed. What was not looked at is empty, and
 // Check says only what follows from the rest.
@@ -11,10 +15,13 @@ type Snapshot struct {
 	Proxies []Proxy // of haproxy.cfg, defaults inherited
 	Nova    []NovaConf
 	Galera  []GaleraConf
-	Running []Runtime  // what HAProxy says of itself
-	Nodes   []Node     // what the nodes of Galera have in effect
-	Rows    []Lateness // what a probe has measured
-	Unseen  []string
+	// Services are the configurations of what uses the database: cinder-api,
+	// cinder-scheduler and cinder-volume, of every host.
+	Services []ServiceConf
+	Running  []Runtime  // what HAProxy says of itself
+	Nodes    []Node     // what the nodes of Galera have in effect
+	Rows     []Lateness // what a probe has measured
+	Unseen   []string
 }
 
 // Logs are the lines that matter here, of any number of hosts: of HAProxy the
@@ -22,10 +29,9 @@ type Snapshot struct {
 type Logs struct {
 	Events   []Event // of nova and cinder
 	Requests []Request
-	Spans    map[Source]Span // what time the logs of each kind cover
-	APIs     map[string]Span // and those of cinder-api, by host
-	Unread   int64           // lines of HAProxy without a time, and POSTs of an unknown form
-	Cut      int64           // lines that were longer than is read, or without an end
+	Files    []FileSpan // what time each file covers
+	Unread   int64      // lines of HAProxy without a time, and POSTs of an unknown form
+	Cut      int64      // lines that were longer than is read, or without an end
 }
 
 // Source is a kind of log.
@@ -41,6 +47,30 @@ const (
 // A Span is the time between the first and the last line of a log.
 type Span struct{ First, Last time.Time }
 
+// A FileSpan is the time that one file of a log covers. Between two files one
+// may be missing.
+type FileSpan struct {
+	Source     Source
+	Host, Name string
+	Span
+}
+
+// covers reports whether a log of this kind was written at that time.
+func (l *Logs) covers(s Source, t time.Time) bool {
+	return slices.ContainsFunc(l.Files, func(f FileSpan) bool { return f.Source == s && f.covers(t) })
+}
+
+// hosts is how many hosts' logs of this kind were written at that time.
+func (l *Logs) hosts(s Source, t time.Time) int {
+	seen := make(map[string]bool)
+	for _, f := range l.Files {
+		if f.Source == s && f.covers(t) {
+			seen[f.Host] = true
+		}
+	}
+	return len(seen)
+}
+
 // covers reports whether a log was written at that time. Nothing follows from
 // the absence of a line at another time.
 func (s Span) covers(t time.Time) bool {
@@ -55,11 +85,22 @@ type NovaConf struct {
 }
 
 // Waits is the age of a volume at nova's last look: it looks Retries+1 times.
-func (n NovaConf) Waits() time.Duration { return time.Duration(n.Retries) * n.Interval }
+func (n NovaConf) Waits() time.Duration {
+	if n.Interval > 0 && n.Retries > int64(math.MaxInt64/n.Interval) {
+		return math.MaxInt64
+	}
+	return time.Duration(n.Retries) * n.Interval
+}
 
 // GaleraConf is what one node's file says.
 type GaleraConf struct {
 	Host      string
 	Variables map[string]string // names with underscores, in lower case
 	Includes  []string          // !include and !includedir, which were not read
+}
+
+// ServiceConf is what the configuration of a service says.
+type ServiceConf struct {
+	Host     string
+	SyncWait string // mysql_wsrep_sync_wait; "": not set, the server's wsrep_sync_wait counts
 }

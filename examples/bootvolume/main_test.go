@@ -49,6 +49,38 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// Files of one host are read together; files without a host stand alone.
+func TestConfigurationsOfAHost(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"nova.conf": "[DEFAULT]\nblock_device_allocate_retries = 5\n", "conf.d/10.conf": "[DEFAULT]\nblock_device_allocate_retries = 7\n",
+		"cinder.conf": "[database]\nmysql_wsrep_sync_wait = 1\n", "galera.cnf": "[mysqld]\nwsrep_sync_wait=0\n",
+		"haproxy.cfg": "listen galera\n server a 10.0.0.1:3306 check\n server b 10.0.0.2:3306 check\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := filepath.Join(dir, "nova.conf")
+	for want, words := range map[int][]string{7: {"c01=" + conf, "c01=" + filepath.Join(dir, "conf.d")}, 5: {conf, filepath.Join(dir, "conf.d")}} {
+		all, err := novaConfs(words)
+		if err != nil || all[0].Retries != int64(want) {
+			t.Errorf("%v: %+v %v", words, all, err)
+		}
+	}
+	args := []string{"-haproxy-cfg", filepath.Join(dir, "haproxy.cfg"), "-galera-cnf", "db1=" + filepath.Join(dir, "galera.cnf")}
+	if status, out := run(t, args...); status != 1 || !strings.Contains(out, "read-after-write") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	args = append(args, "-service-conf", "ctl1="+filepath.Join(dir, "cinder.conf"))
+	if status, out := run(t, args...); status != 1 || strings.Contains(out, "read-after-write") {
+		t.Errorf("with its remedy: status %d:\n%s", status, out)
+	}
+}
+
 // What does not answer is unknown, and wrong usage is told before anything is
 // done.
 func TestLive(t *testing.T) {

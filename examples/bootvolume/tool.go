@@ -19,6 +19,7 @@ import (
 type settings struct {
 	novaLog, haproxyLog, cinderLog  cli.List
 	haproxyCfg, novaConf, galeraCnf cli.List
+	serviceConf                     cli.List
 	zone                            string
 	since                           cli.Age
 	haproxySocket                   cli.List
@@ -46,7 +47,8 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.haproxyLog, "haproxy-log", "log of HAProxy, `HOST=FILE`, with its rotated files; may be repeated")
 	f.Var(&s.cinderLog, "cinder-log", "log of a cinder-api, `HOST=FILE`, with its rotated files; may be repeated")
 	f.Var(&s.haproxyCfg, "haproxy-cfg", "`FILE` of HAProxy's configuration; may be repeated, in HAProxy's order")
-	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`; may be repeated")
+	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`, or its --config-dir; may be repeated, those of one host in nova's order")
+	f.Var(&s.serviceConf, "service-conf", "configuration of a service that uses the database, such as cinder.conf, `HOST=FILE`; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
 	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
@@ -120,11 +122,48 @@ func (s *settings) readConfigurations() error {
 			return fmt.Errorf("%s: %w", strings.Join(s.haproxyCfg, " "), err)
 		}
 	}
-	if s.snapshot.Nova, err = each(s.novaConf, bootvolume.ReadNovaConf); err != nil {
+	if s.snapshot.Nova, err = novaConfs(s.novaConf); err != nil {
+		return err
+	}
+	if s.snapshot.Services, err = each(s.serviceConf, bootvolume.ReadServiceConf); err != nil {
 		return err
 	}
 	s.snapshot.Galera, err = each(s.galeraCnf, bootvolume.ReadGaleraConf)
 	return err
+}
+
+// novaConfs reads the files that are said to be of one host together, in their
+// order; a file without a host stands alone.
+func novaConfs(words []string) (all []bootvolume.NovaConf, err error) {
+	root := string(filepath.Separator)
+	var order []string
+	hosts, files := make(map[string]string), make(map[string][]string)
+	for _, word := range words {
+		host, path := hostAndFile(word)
+		key := word
+		if path != word {
+			key = host + "="
+		}
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+		if files[key] == nil {
+			order = append(order, key)
+		}
+		name, err := filepath.Rel(filepath.VolumeName(path)+root, path)
+		if err != nil {
+			return nil, err
+		}
+		hosts[key], files[key] = host, append(files[key], filepath.ToSlash(name))
+	}
+	for _, key := range order {
+		c, err := bootvolume.ReadNovaConfFiles(os.DirFS(root), hosts[key], files[key]...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // each reads the files of a flag that may be repeated.
