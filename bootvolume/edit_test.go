@@ -123,22 +123,45 @@ type real struct {
 func (s real) Check(ctx context.Context, files []string) error { return checked(ctx, files) }
 func (s real) Reload(context.Context) error                    { s.Proxy.Reload(s.t); return nil }
 
-func (s real) Generation(ctx context.Context) (string, error) {
-	out, err := s.Ask("show info")
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "Pid:") {
-			return line, err
+// Generation is asked until a worker answers: while one takes over from the
+// other, its socket is for a moment of neither.
+func (s real) Generation(ctx context.Context) (g string, err error) {
+	err = answers(ctx, func() error {
+		out, err := s.Ask("show info")
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "Pid:") {
+				g = line
+				return err
+			}
 		}
-	}
-	return "", errors.Join(err, ErrAnswer)
+		return errors.Join(err, ErrAnswer)
+	})
+	return g, err
 }
 
+// Healthy waits where the file has the port, for it will answer; where it has
+// another, it never will.
 func (s real) Healthy(ctx context.Context) error {
-	c, err := net.Dial("tcp", s.port)
-	if err == nil {
-		c.Close()
+	dial := func() error {
+		c, err := net.Dial("tcp", s.port)
+		if err == nil {
+			c.Close()
+		}
+		return err
 	}
-	return err
+	if text, err := os.ReadFile(s.Config); err != nil || !strings.Contains(string(text), s.port) {
+		return errors.Join(err, dial())
+	}
+	return answers(ctx, dial)
+}
+
+// answers asks until there is an answer.
+func answers(ctx context.Context, ask func() error) error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if err := ask(); err == nil || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // A real HAProxy: what it refuses, and what it takes up and cannot work with,
@@ -153,14 +176,14 @@ func TestEditOfARunningHAProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	algorithm := func() string {
-		r, err := ReadRuntime(t.Context(), dialer(p.Socket), "h")
-		if err != nil {
+		var r Runtime
+		if err := answers(t.Context(), func() (err error) { r, err = ReadRuntime(t.Context(), dialer(p.Socket), "h"); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return fmt.Sprint(r.Servers)
 	}
 	was := algorithm()
-	e := NewEditor(map[string]Service{"haproxy": s}, 5*time.Second)
+	e := NewEditor(map[string]Service{"haproxy": s}, 2*time.Second)
 	for _, bad := range []Setting{{"listen cinder_api", "balance", "sauce"}, {"listen cinder_api", "bind", free(t)}} {
 		r, err := stackmend.Run(t.Context(), planned(t, s, p.Config, bad), e, stackmend.Options{Mode: stackmend.Apply})
 		now, _ := os.ReadFile(p.Config)

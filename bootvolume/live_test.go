@@ -2,6 +2,8 @@ package bootvolume
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -31,10 +33,11 @@ func dialer(path string) Dialer {
 	}
 }
 
-// free is an address of loopback where nothing listens yet.
+// free is an address of loopback where nothing listens yet, and that no
+// connection of another program gets for its own end meanwhile.
 func free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,13 +60,20 @@ func (p *Proxy) Write(t testing.TB, sections string) {
 }
 
 // Reload has the master start another worker, and waits until that answers.
+// The master executes itself anew for it: shortly after another reload it does
+// not answer, and neither may a worker.
 func (p *Proxy) Reload(t testing.TB) {
 	t.Helper()
-	before := p.worker()
-	if _, err := ask(p.control(), "reload"); err != nil {
-		t.Fatal(err)
-	}
-	p.master.Until(t, "reloaded", func() bool { w := p.worker(); return w != "" && w != before })
+	before, asked := "", false
+	p.master.Until(t, "answering", func() bool { before = p.worker(); return before != "" })
+	p.master.Until(t, "reloaded", func() bool {
+		if !asked {
+			_, err := ask(p.control(), "reload")
+			asked = err == nil
+		}
+		w := p.worker()
+		return asked && w != "" && w != before
+	})
 }
 
 // control is the socket of the master.
