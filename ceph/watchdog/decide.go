@@ -15,6 +15,7 @@ const (
 	CodeNeeded  = "restart-needed"        // it is to be restarted now
 	CodeRefused = "restart-refused"       // and is not, and why
 	CodeUseless = "restart-useless"       // its last restart did not help
+	CodeUnseen  = "unseen"                // nothing can be said yet, and why
 )
 
 // Check judges a report. It is pure. A host without OSDs, and an OSD of which
@@ -23,13 +24,12 @@ func Check(r Report, subject string, p Policy) stackmend.Result {
 	p = p.orDefaults()
 	out := stackmend.Result{Check: checkName, Subject: subject, Status: stackmend.OK, Started: r.Time, Finished: r.Time}
 	if len(r.Outlooks) == 0 || len(r.Verdicts) != len(r.Outlooks) || r.Pass == nil {
-		out.Status = stackmend.Unknown
-		return out
+		return unseen(out, subject, "no OSD that runs was seen on this host", "run it where OSDs run, as root; in a container it needs the host's /proc")
 	}
 	for i := range r.Outlooks {
 		o, v := &r.Outlooks[i], r.Verdicts[i]
 		if !o.Steady {
-			out.Status = stackmend.Worst(out.Status, stackmend.Unknown)
+			out = unseen(out, "osd."+strconv.Itoa(o.ID), "it was not sampled for long enough to say how it grows", "sample for longer")
 		}
 		for _, f := range r.findings(o, v, p) {
 			out.Findings = append(out.Findings, f)
@@ -37,6 +37,13 @@ func Check(r Report, subject string, p Policy) stackmend.Result {
 		}
 	}
 	return out
+}
+
+// unseen adds that nothing is known.
+func unseen(r stackmend.Result, subject, why, fix string) stackmend.Result {
+	r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: subject, Message: why, Fix: fix})
+	r.Status = stackmend.Worst(r.Status, stackmend.Unknown)
+	return r
 }
 
 func (r Report) findings(o *Outlook, v Verdict, p Policy) (out []stackmend.Finding) {

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		word   string
 	}{
 		"calm":       {report(growing(Never), measured), stackmend.OK, "", ""},
-		"no history": {report(fresh, measured), stackmend.Unknown, "", ""},
+		"no history": {report(fresh, measured), stackmend.Unknown, CodeUnseen, "long enough"},
 		"near":       {report(growing(time.Minute), measured), stackmend.Warn, CodeNear, "meets the host's memory in 1m0s"},
 		"full":       {report(full, measured), stackmend.Warn, CodeNear, "no foreseeable time"},
 		"stalls":     {report(stalls, measured), stackmend.Warn, CodeNear, "stood still for 40 %"},
@@ -82,7 +82,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %+v", name, got.Findings)
 		}
 	}
-	if got := Check(Report{Time: noon}, "host", Policy{}); got.Status != stackmend.Unknown {
+	if got := Check(Report{Time: noon}, "host", Policy{}); got.Status != stackmend.Unknown || len(got.Findings) != 1 || !strings.Contains(got.Findings[0].Message, "no OSD") {
 		t.Errorf("no OSDs: %v", got.Status)
 	}
 	fix := Check(report(growing(Never), useless), "host", Policy{}).Findings[0].Fix
