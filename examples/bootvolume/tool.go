@@ -96,7 +96,7 @@ func (s *settings) readLogs(ctx context.Context, o bootvolume.Log) error {
 			host, path := hostAndFile(word)
 			o.Host = host
 			if err := s.snapshot.Logs.ReadFiles(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), o); err != nil {
-				return err
+				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
 	}
