@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -120,6 +121,8 @@ func (v Verdict) without() string {
 		return "undetermined: refused without a verdict that says that it can help"
 	case v.Confidence < stackmend.Medium:
 		return fmt.Sprintf("%s with %s confidence: too little to act on", v.Code, v.Confidence)
+	case len(v.Could) > 0:
+		return fmt.Sprintf("it could be %s: too little to act on; capture first: %s", strings.Join(v.Could, " or "), strings.Join(v.Capture, "; "))
 	}
 	return fmt.Sprintf("%s: nothing that is done to the instance can help. %s", v.Code, v.Fix)
 }

@@ -77,6 +77,19 @@ func TestPlanIsMild(t *testing.T) {
 	}
 }
 
+// TestNoRemedyWhereTwoAreLeft: what could be one of two is not acted on. No
+// recording comes to this: the client's capture must have heard nothing.
+func TestNoRemedyWhereTwoAreLeft(t *testing.T) {
+	v := dhcp.Verdict{Code: dhcp.RequestsLost, Status: stackmend.Fail, Confidence: stackmend.Medium}
+	if len(v.Remedies()) == 0 {
+		t.Error("a verdict that stands alone has a remedy")
+	}
+	v.Could = []string{dhcp.RequestsLost, dhcp.TrafficStoppedFirst}
+	if r := v.Remedies(); len(r) > 0 {
+		t.Errorf("%v is done against one of %v", r, v.Could)
+	}
+}
+
 func equal(a, b []string) bool {
 	if len(a) != len(b) {
 		return false

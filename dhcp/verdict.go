@@ -46,7 +46,7 @@ type Verdict struct {
 	Evidence   []stackmend.Evidence // for, and against
 	Break      time.Time            // of the first request that was not answered; zero: none
 	Recovered  time.Time            // zero: not, as far as was seen
-	Could      []string             // the verdicts that are left when undetermined
+	Could      []string             // the verdicts that are left where what was seen does not decide
 	Capture    []string             // what to capture to decide; empty: nothing is needed
 }
 
@@ -62,9 +62,9 @@ const (
 
 // Remedies returns what can help against the verdict, mildest first; none if
 // nothing that is done to the instance can. A verdict of low confidence has
-// none.
+// none, nor has one beside which another is left.
 func (v Verdict) Remedies() []Remedy {
-	if v.Confidence < stackmend.Medium || v.Status != stackmend.Fail {
+	if v.Confidence < stackmend.Medium || v.Status != stackmend.Fail || len(v.Could) > 0 {
 		return nil
 	}
 	switch v.Code {

@@ -172,10 +172,10 @@ func (p *printer) plan(r stackmend.Result) {
 	for _, what := range plan.Unseen {
 		p.printf("  not seen: %s\n", line(what))
 	}
-	p.kept(plan.Kept)
 	for i, s := range plan.Steps {
 		p.step(s, outcome(r, i))
 	}
+	p.kept(plan.Kept)
 }
 
 // keptReasons is how many reasons for leaving things alone are told.
