@@ -101,7 +101,7 @@ func (r *climber) round(ctx context.Context, w *stackmend.Work) (bool, error) {
 	}
 	sample := Sample{}
 	if err == nil {
-		sample = r.settle(judge(r.before, s, r.limit), flapped(r.before, s))
+		sample = r.settle(judge(r.before, s, r.limit))
 		r.before = s
 	}
 	why, was := "", r.c.Level
@@ -296,7 +296,7 @@ func (a *Applier) Guards() []stackmend.Guard {
 
 // calmEnough waits for latency, for flaps, and for sight.
 func calmEnough(s *ceph.Snapshot, limit int64, retry time.Duration) stackmend.Verdict {
-	sample := judge(nil, s, limit)
+	sample, _ := judge(nil, s, limit)
 	why := sample.Trouble
 	switch since := s.Taken.Sub(s.LastUpChange); {
 	case !sample.Seen:

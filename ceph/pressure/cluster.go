@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -68,10 +72,8 @@ func (k configKnob) osds(m flags.Map) []int {
 	return ids
 }
 
-// inEffect asks every OSD that heeds the setting for the value that it uses.
-// An OSD for which wrong says why is stackmend.ErrNotDone; one that does not
-// answer is an error of its own, for nobody knows then.
-func (k configKnob) inEffect(ctx context.Context, c ceph.Commander, m flags.Map, wrong func(string) bool) error {
+// each calls f for every OSD that is up and heeds the setting.
+func (k configKnob) each(m flags.Map, f func(id int) error) error {
 	ids := k.osds(m)
 	if len(ids) == 0 {
 		return fmt.Errorf("ceph/pressure: no OSD that heeds %s %s is up, so none could be asked", k.who, k.name)
@@ -79,15 +81,22 @@ func (k configKnob) inEffect(ctx context.Context, c ceph.Commander, m flags.Map,
 	var g errgroup.Group
 	g.SetLimit(ceph.MaxParallel)
 	for _, id := range ids {
-		g.Go(func() error {
-			got, err := effective(ctx, c, id, k.name)
-			if err == nil && wrong(got) {
-				err = fmt.Errorf("%w: osd.%d uses %s = %s", stackmend.ErrNotDone, id, k.name, got)
-			}
-			return err
-		})
+		g.Go(func() error { return f(id) })
 	}
 	return g.Wait()
+}
+
+// inEffect asks every OSD that heeds the setting for the value that it uses.
+// An OSD for which wrong says why is stackmend.ErrNotDone; one that does not
+// answer is an error of its own, for nobody knows then.
+func (k configKnob) inEffect(ctx context.Context, c ceph.Commander, m flags.Map, wrong func(string) bool) error {
+	return k.each(m, func(id int) error {
+		got, err := effective(ctx, c, id, k.name)
+		if err == nil && wrong(got) {
+			err = fmt.Errorf("%w: osd.%d uses %s = %s", stackmend.ErrNotDone, id, k.name, got)
+		}
+		return err
+	})
 }
 
 // effective is the value that an OSD uses.
@@ -107,4 +116,54 @@ func effective(ctx context.Context, c ceph.Commander, id int, name string) (stri
 		return "", fmt.Errorf("osd.%d: config get: no %s in the answer", id, name)
 	}
 	return v, nil
+}
+
+// injectKnob is a setting of the daemons that run, for who: osd, or osd.N. The
+// value that it stands at is those that they use, each once.
+type injectKnob struct {
+	configKnob
+	only func(used string) bool // nil: whatever a daemon uses is replaced
+}
+
+func newInjectKnob(who, name string, s stackmend.Step) injectKnob {
+	k := injectKnob{configKnob: configKnob{who, name}}
+	if left := strings.Fields(s.Args["left"]); len(left) > 0 {
+		k.only = func(used string) bool { return contains(left, used) }
+	}
+	return k
+}
+
+func (k injectKnob) get(ctx context.Context, c ceph.Commander, m flags.Map) (string, error) {
+	var mu sync.Mutex
+	all := map[string]bool{}
+	err := k.each(m, func(id int) error {
+		v, err := effective(ctx, c, id, k.name)
+		mu.Lock()
+		defer mu.Unlock()
+		all[v] = true
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(slices.Sorted(maps.Keys(all)), " "), nil
+}
+
+// put injects the value into every OSD, or those with the value that it
+// replaces.
+//
+// Similar To: ceph tell osd.N injectargs --NAME=VALUE
+func (k injectKnob) put(ctx context.Context, c ceph.Commander, value string) error {
+	m, err := flags.Read(ctx, c)
+	if err != nil {
+		return err
+	}
+	return k.each(m, func(id int) error {
+		if k.only != nil {
+			if used, err := effective(ctx, c, id, k.name); err != nil || !k.only(used) {
+				return err
+			}
+		}
+		return tell(ctx, c, ceph.ToOSD(id), "injectargs", ceph.Arg{Name: "injected_args", Value: ceph.Injection{Name: k.name, Value: value}})
+	})
 }

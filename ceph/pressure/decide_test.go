@@ -127,7 +127,7 @@ func TestRevertElsewhere(t *testing.T) {
 func TestDecideImports(t *testing.T) {
 	allowed := []string{"cmp", "fmt", "maps", "math", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend", "github.com/stackmend/stackmend/ceph",
 		"github.com/stackmend/stackmend/ceph/internal/flags"} // for Parse, which is pure
-	for _, name := range []string{"decide.go", "config.go", "ease.go", "raise.go", "emergency.go", "trim.go", "reweight.go", "flags.go", "restore.go", "controller.go"} {
+	for _, name := range []string{"decide.go", "config.go", "ease.go", "raise.go", "emergency.go", "trim.go", "reweight.go", "flags.go", "inject.go", "restore.go", "controller.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)

@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 	for want, spoil := range cases {
 		s := replay(t, "pacific-healthy")
 		spoil(s)
-		got := judge(before, s, 500)
+		got, _ := judge(before, s, 500)
 		if unseen := strings.HasPrefix(want, "unseen"); got.Seen == unseen || !unseen && (want == "") != (got.Trouble == "") || !unseen && !strings.Contains(got.Trouble, want) {
 			t.Errorf("%q: %+v", want, got)
 		}

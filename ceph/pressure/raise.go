@@ -243,25 +243,35 @@ func latency(s *ceph.Snapshot) int64 {
 }
 
 // judge makes a sample of a look at the cluster and of the one before it. What
-// was not seen is not health.
-func judge(before, now *ceph.Snapshot, limitMS int64) Sample {
+// was not seen is not health. It names the OSD that went up or down between
+// them, if there is one, whatever else is seen.
+func judge(before, now *ceph.Snapshot, limitMS int64) (s Sample, flap string) {
+	flap = flapped(before, now)
 	ms := latency(now)
+	if !now.Mgr.Seen || !now.Mgr.Available || !now.Recovery.Seen || ms < 0 {
+		return s, flap
+	}
+	s.Seen = true
 	switch {
-	case !now.Mgr.Seen || !now.Mgr.Available || !now.Recovery.Seen || ms < 0:
-		return Sample{}
 	case ms > limitMS:
-		return Sample{Seen: true, Trouble: fmt.Sprintf("one in ten OSDs takes %d ms or more for a commit, the limit is %d", ms, limitMS)}
+		s.Trouble = fmt.Sprintf("one in ten OSDs takes %d ms or more for a commit, the limit is %d", ms, limitMS)
+	case flap != "":
+		s.Trouble = flap
+	default:
+		s.Trouble = bloated(now)
 	}
-	if flap := flapped(before, now); flap != "" {
-		return Sample{Seen: true, Trouble: flap}
-	}
-	for _, o := range now.OSDs {
+	return s, flap
+}
+
+// bloated names an OSD that uses more than its osd_memory_target by half.
+func bloated(s *ceph.Snapshot) string {
+	for _, o := range s.OSDs {
 		m, ok := ceph.Observed{}.MemoryOf(&o)
 		if ok && m.Target > 0 && max(m.Total, m.Pools) > m.Target+m.Target/2 {
-			return Sample{Seen: true, Trouble: fmt.Sprintf("osd.%d uses %d MiB, its osd_memory_target is %d", o.ID, max(m.Total, m.Pools)>>20, m.Target>>20)}
+			return fmt.Sprintf("osd.%d uses %d MiB, its osd_memory_target is %d", o.ID, max(m.Total, m.Pools)>>20, m.Target>>20)
 		}
 	}
-	return Sample{Seen: true}
+	return ""
 }
 
 // flapped names an OSD that went up or down between two looks.
