@@ -118,11 +118,12 @@ func target(s stackmend.Step) (osd, pid int, err error) {
 }
 
 // Guards ask the cluster, and whether the supervisor starts the OSD again and
-// the OSD bears being marked down again, before it is stopped. Nothing else is guarded: what is stopped has to be started.
+// the OSD bears being marked down again, before it is stopped. Nothing else is
+// guarded: what is stopped has to be started.
 func (a *Applier) Guards() []stackmend.Guard {
 	return []stackmend.Guard{
-		stackmend.GuardFunc("start-limit", a.startLimit),
-		stackmend.GuardFunc("markdown-budget", a.markdowns),
+		stackmend.GuardFunc("start-limit", a.beforeStop(a.startLimit)),
+		stackmend.GuardFunc("markdown-budget", a.beforeStop(a.markdowns)),
 		stackmend.GuardFunc("cluster", a.cluster),
 	}
 }

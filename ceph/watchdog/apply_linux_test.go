@@ -236,7 +236,7 @@ func TestStartLimit(t *testing.T) {
 			}
 			return h
 		}
-		if v, err := a.startLimit(t.Context(), stackmend.Request{Step: step}); err != nil || v.Decision != want {
+		if v, err := a.beforeStop(a.startLimit)(t.Context(), stackmend.Request{Step: step}); err != nil || v.Decision != want {
 			t.Errorf("after %d restarts: %+v %v", n, v, err)
 		}
 	}

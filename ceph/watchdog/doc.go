@@ -43,16 +43,17 @@
 // preceded by the claim, which is read back last, and by what the cluster says:
 // flags, manager, margin, ok-to-stop, OSDs that are down or were restarted a
 // moment ago anywhere, how often the supervisor starts it and how often it bears
-// being marked down. No answer is no. An
-// OSD whose stop was begun is brought back whatever else fails, and a restart
-// after which the memory is back at once is not repeated for [Policy.Hold]; what
-// helps instead is planned by [Watch].OnUseless (examples/ceph-watchdog: the
-// offline trim of its PG logs, for review).
+// being marked down. No answer is no. An OSD whose stop was begun is brought
+// back whatever else fails, and a restart after which the memory is back at
+// once is not repeated for [Policy.Hold]; what helps instead is planned by
+// [Watch].OnUseless (examples/ceph-watchdog: the offline trim of its PG logs,
+// for review).
 //
 // That the process is gone proves no clean stop. What its supervisor says of its
 // exit, and crash reports since, are told beside osd_fast_shutdown as the daemon
-// had it ([Ending]): with it (the default of 16.2.15) it exits without unmounting its
-// store, and the replay of the store's log at the next start is no fault.
+// had it ([Ending]): with it (the default of 16.2.15) it exits without
+// unmounting its store, and the replay of the store's log at the next start is
+// no fault.
 //
 // When the cluster cannot afford the restart and the kill is near,
 // [Policy.LastResort] decides. Its zero value leaves it to the kernel, and the
@@ -74,8 +75,8 @@
 //
 // Root, or the user of the OSDs. In the cluster: `mon 'allow r, allow command
 // "config-key set", allow command "config-key rm", allow command "config-key
-// dump"' mgr 'allow r'`, which lets it read crash reports too. The OSDs are asked by their admin sockets
-// ([ceph.Local]).
+// dump"' mgr 'allow r'`, which lets it read crash reports too. The OSDs are
+// asked by their admin sockets ([ceph.Local]).
 //
 // # Compatibility
 //

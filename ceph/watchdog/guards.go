@@ -12,51 +12,47 @@ import (
 // permit is a verdict without more to say.
 var permit = stackmend.Verdict{Decision: stackmend.Permit}
 
+// beforeStop judges an OSD that is to be stopped by what is known of it.
+func (a *Applier) beforeStop(judge func(osd int, p prepared) stackmend.Verdict) func(context.Context, stackmend.Request) (stackmend.Verdict, error) {
+	return func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+		if r.Step.Verb != verbStop {
+			return permit, nil
+		}
+		osd, _, err := target(r.Step)
+		if err != nil {
+			return stackmend.Verdict{}, err
+		}
+		p, err := a.known(ctx, osd)
+		if err != nil {
+			return stackmend.Verdict{}, err
+		}
+		return judge(osd, p), nil
+	}
+}
+
 // startLimit denies a stop after which the supervisor would not start the OSD
 // again: systemd's StartLimitBurst is three in half an hour for packages.
-func (a *Applier) startLimit(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
-	if r.Step.Verb != verbStop {
-		return permit, nil
-	}
-	osd, _, err := target(r.Step)
-	if err != nil {
-		return stackmend.Verdict{}, err
-	}
-	p, err := a.known(ctx, osd)
-	if err != nil {
-		return stackmend.Verdict{}, err
-	}
+func (a *Applier) startLimit(osd int, p prepared) stackmend.Verdict {
 	limit := p.state.StartLimit
 	n := a.restartsWithin(osd, limit) + 1 // the start of the process that runs may lie within
 	if limit.Burst > 0 && n >= limit.Burst {
-		return stackmend.Verdict{Reason: fmt.Sprintf("%s may be started %d times in %v, and was %d times: it would stay down", p.state.Unit, limit.Burst, limit.Interval, n)}, nil
+		return stackmend.Verdict{Reason: fmt.Sprintf("%s may be started %d times in %v, and was %d times: it would stay down", p.state.Unit, limit.Burst, limit.Interval, n)}
 	}
-	return permit, nil
+	return permit
 }
 
 // markdowns denies a stop that would mark an OSD down more often than it bears.
-// The OSD itself counts only when it is marked down while it runs; each restart
-// counts here, for one that is marked down on top of them is near its end.
-func (a *Applier) markdowns(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
-	if r.Step.Verb != verbStop {
-		return permit, nil
-	}
-	osd, _, err := target(r.Step)
-	if err != nil {
-		return stackmend.Verdict{}, err
-	}
-	p, err := a.known(ctx, osd)
-	if err != nil {
-		return stackmend.Verdict{}, err
-	}
+// Each restart counts here, whether or not the OSD counts an end that it has
+// announced itself.
+func (a *Applier) markdowns(osd int, p prepared) stackmend.Verdict {
 	limit, source := p.daemon.markdowns, "the OSD says"
 	if limit == (supervisor.Limit{}) {
 		limit, source = defaultMarkdowns, "the OSD does not say, the default"
 	}
 	if n := a.restartsWithin(osd, limit); n >= max(limit.Burst, 1) {
-		return stackmend.Verdict{Reason: fmt.Sprintf("it was restarted %d times in %v, and bears being marked down %d times in that (osd_max_markdown_count, osd_max_markdown_period; %s)", n, limit.Interval, limit.Burst, source)}, nil
+		return stackmend.Verdict{Reason: fmt.Sprintf("it was restarted %d times in %v, and bears being marked down %d times in that (osd_max_markdown_count, osd_max_markdown_period; %s)", n, limit.Interval, limit.Burst, source)}
 	}
-	return permit, nil
+	return permit
 }
 
 // restartsWithin counts the restarts of an OSD in the span of a limit.

@@ -47,7 +47,7 @@ func TestMarkdownBudget(t *testing.T) {
 		write(t, filepath.Join(string(dir), "config_get.json"), c.said)
 		a := dir.applier(t)
 		a.Restarts = c.restarts
-		if v, err := a.markdowns(t.Context(), r); err != nil || v.Decision != c.want || !strings.Contains(v.Reason, c.word) {
+		if v, err := a.beforeStop(a.markdowns)(t.Context(), r); err != nil || v.Decision != c.want || !strings.Contains(v.Reason, c.word) {
 			t.Errorf("%s: %+v %v", name, v, err)
 		}
 	}
