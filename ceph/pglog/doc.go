@@ -18,8 +18,9 @@
 // An OSD is stopped only if the manager permits it for all OSDs that are under
 // way, asked in one question, and if no placement group is left with fewer than
 // min_size members, nor fewer than two, nor is degraded already; anything else
-// is a [Policy] that says so, and that the plan carries to the run. If a run stops, what was begun is undone: the OSD
-// is started, or the result says that it is down.
+// is a [Policy] that says so, and that the plan carries to the run. If a run
+// stops, what was begun is undone: the OSD is started, or the result says that
+// it is down.
 //
 // A placement group is trimmed if its last_complete is its last_update, it is
 // not being backfilled, and every peer's last_update is past the new tail;

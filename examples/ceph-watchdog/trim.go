@@ -15,7 +15,8 @@ import (
 
 // trimmed is what is planned for an OSD whose memory is back after a restart:
 // its PG logs, which are read again at each start, cut to what
-// examples/ceph-trim-pglog leaves by default.
+// examples/ceph-trim-pglog leaves by default. Once it has settled its placement
+// groups are active, so theirs are in the plan: idle ones need it.
 var trimmed = pglog.Policy{MaxEntries: 500, Active: true}
 
 // planTrim writes the plan of a trim beside the state, for review: nothing of it
@@ -42,7 +43,7 @@ func (s *settings) planTrim(ctx context.Context, to ceph.Commander, super superv
 	if err := writeFile(path, append(b, '\n'), 0o600); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the trim of its PG logs is planned in %s, good until %s: review it, and run it by ceph-trim-pglog -osd %d -run %s -apply",
+	return fmt.Sprintf("the trim of its PG logs is planned in %s, good until %s, those of active placement groups too: where these take writes, ceph-pressure trim-online is milder; otherwise review the plan, and run it by ceph-trim-pglog -osd %d -run %s -apply",
 		path, plan.Expires.UTC().Format("2006-01-02T15:04Z"), osd, path), nil
 }
 
