@@ -5,7 +5,6 @@ package consolelog_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"path/filepath"
 	"sync"
@@ -148,7 +147,7 @@ func (w *tails) add(log string) {
 		for n := 0; w.ctx.Err() == nil; n++ {
 			b, err := consolelog.Tail{Path: log, Bytes: 20 << 10}.Read()
 			first, last, gap := numbers(b)
-			if w.often && (errors.Is(err, consolelog.ErrBusy) || errors.Is(err, fs.ErrNotExist)) {
+			if w.often && errors.Is(err, consolelog.ErrBusy) {
 				continue
 			}
 			if err = errors.Join(err, gap); err != nil {

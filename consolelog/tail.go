@@ -52,7 +52,9 @@ const maxBackups = 100
 const tailTries = 50
 
 // Read returns the end of the log. The error is compatible with
-// errors.Is(err, fs.ErrNotExist) if there is no log, and with ErrBusy.
+// errors.Is(err, fs.ErrNotExist) if there is no log, and with ErrBusy. Where
+// console.log.0 is there and console.log is not, who rotates them is between
+// its two steps: then the log is as long as it was, and ends in console.log.0.
 func (t Tail) Read() ([]byte, error) {
 	limit, err := t.limit()
 	if err != nil {
@@ -123,12 +125,19 @@ var errShort = errors.New("the log changed while it was read")
 func (t Tail) read(limit int64) ([]byte, error) {
 	var parts [][]byte
 	var files []fs.FileInfo
-	for i, left := -1, limit; left > 0 && i < maxBackups && (i < 0 || !t.Alone); i++ {
+	newest, err := t.newest()
+	if err != nil {
+		return nil, err
+	}
+	for i, left := newest, limit; left > 0 && i < maxBackups && (i == newest || !t.Alone); i++ {
 		b, info, f, err := readEnd(rotation(t.Path, i), left)
 		if f != nil {
 			defer f.Close() // only then: the number of a file that is gone may be given anew
 		}
-		if errors.Is(err, fs.ErrNotExist) && i >= 0 {
+		if errors.Is(err, fs.ErrNotExist) {
+			if i == newest {
+				return nil, errShort // moved since
+			}
 			break
 		}
 		if err != nil {
@@ -141,7 +150,10 @@ func (t Tail) read(limit int64) ([]byte, error) {
 		}
 		parts, files, left = append(parts, b), append(files, info), left-int64(len(b))
 	}
-	if err := unmoved(t.Path, files); err != nil {
+	if now, err := t.newest(); err != nil || now != newest {
+		return nil, errShort
+	}
+	if err := unmoved(t.Path, newest, files); err != nil {
 		return nil, err
 	}
 	var all []byte
@@ -151,11 +163,29 @@ func (t Tail) read(limit int64) ([]byte, error) {
 	return all, nil
 }
 
-// unmoved says whether the files still have the names under which they were
-// read.
-func unmoved(path string, files []fs.FileInfo) error {
+// newest is the number of the file in which the log ends: -1, and 0 in the
+// moment of a rotation.
+func (t Tail) newest() (int, error) {
+	_, err := os.Lstat(t.Path)
+	if errors.Is(err, fs.ErrNotExist) && !t.Alone {
+		if _, before := os.Lstat(rotation(t.Path, 0)); before == nil {
+			return 0, nil
+		}
+		if _, again := os.Lstat(t.Path); again == nil { // it came, and what was before it went on
+			return -1, nil
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("consolelog: %w", err)
+	}
+	return -1, nil
+}
+
+// unmoved says whether the files, of which the first is the newest, still have
+// the names under which they were read.
+func unmoved(path string, newest int, files []fs.FileInfo) error {
 	for i, f := range files {
-		now, err := os.Lstat(rotation(path, i-1))
+		now, err := os.Lstat(rotation(path, newest+i))
 		if err != nil || !os.SameFile(f, now) {
 			return errShort
 		}

@@ -72,6 +72,21 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// TestTailBetweenTheStepsOfARotation: console.log has become console.log.0, and
+// the new one is not there yet.
+func TestTailBetweenTheStepsOfARotation(t *testing.T) {
+	log := logs(t, map[string]string{"console.log.0": "three\nfour\n", "console.log.1": "one\ntwo\n"})
+	if b, err := (consolelog.Tail{Path: log}).Read(); err != nil || string(b) != "one\ntwo\nthree\nfour\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := (consolelog.Tail{Path: log, Alone: true}).Read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("alone: %q, %v, want ErrNotExist", b, err)
+	}
+	if b, err := (consolelog.Tail{Path: log + "x"}).Read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without any: %q, %v, want ErrNotExist", b, err)
+	}
+}
+
 func TestTailLines(t *testing.T) {
 	tail := consolelog.Tail{Path: logs(t, map[string]string{"console.log": "one\r\ntwo\n\nthree"}), Lines: 3}
 	var got []string
