@@ -187,9 +187,11 @@ func TestWrong(t *testing.T) {
 
 // One that is interrupted leaves nothing.
 func TestInterrupted(t *testing.T) {
-	dir := t.TempDir()
-	cmd := exec.Command("go", "run", ".", "-o", filepath.Join(dir, "x"), "-only", "consolelog,ceph", "-instances", t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dir, bin := t.TempDir(), filepath.Join(t.TempDir(), "capture")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	cmd := exec.Command(bin, "-o", filepath.Join(dir, "x"), "-only", "consolelog,ceph", "-instances", t.TempDir())
 	out, err := cmd.StderrPipe()
 	must(t, err)
 	must(t, cmd.Start())
@@ -201,7 +203,7 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal("it does not begin")
 		}
 	}
-	must(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM))
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
 	text, _ := io.ReadAll(out)
 	if err := cmd.Wait(); err == nil {
 		t.Errorf("status 0: %s", text)
