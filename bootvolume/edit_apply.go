@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -30,6 +30,7 @@ type Service interface {
 type Editor struct {
 	services map[string]Service
 	patience time.Duration
+	asked    sync.Map // services whose reload was begun, and is to be undone
 }
 
 var (
@@ -37,12 +38,12 @@ var (
 	_ stackmend.Reverter = (*Editor)(nil)
 )
 
-// NewEditor returns an Editor for services by their names. One that is not
-// healthy within the patience, such as a minute, after a reload gets its old
-// configuration back. It needs to write the folders of the files, and to give
+// NewEditor returns an Editor for services by their names. One that does not
+// run with its files and is healthy within the patience, such as a minute,
+// gets its old configuration back. It needs to write the folders of the files, and to give
 // files away where they are another user's.
 func NewEditor(services map[string]Service, patience time.Duration) *Editor {
-	return &Editor{services, patience}
+	return &Editor{services: services, patience: patience}
 }
 
 // Guards implements stackmend.Applier: a file is checked again at each step.
@@ -120,9 +121,9 @@ func (e *Editor) Do(ctx context.Context, s stackmend.Step, _ *stackmend.Work) er
 	case VerbValidate:
 		return service.Check(ctx, strings.Split(s.Args["files"], "\n"))
 	case VerbReload:
-		return reload(ctx, service, s)
+		return e.reload(ctx, service, s.Assumes["generation"])
 	}
-	return e.healthy(ctx, service)
+	return e.healthy(ctx, service, s.Assumes["generation"])
 }
 
 func backUp(s stackmend.Step) error {
@@ -164,29 +165,6 @@ func change(s stackmend.Step) error {
 	return writeConf(f)
 }
 
-func reload(ctx context.Context, service Service, s stackmend.Step) error {
-	now, err := service.Generation(ctx)
-	if err != nil || now != s.Assumes["generation"] {
-		return err // done before
-	}
-	return service.Reload(ctx)
-}
-
-// healthy waits until the service is healthy, or the patience is over.
-func (e *Editor) healthy(ctx context.Context, service Service) error {
-	for end := time.Now().Add(e.patience); ; {
-		err := service.Healthy(ctx)
-		if err == nil || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
 // Verify implements stackmend.Applier.
 func (e *Editor) Verify(ctx context.Context, s stackmend.Step) error {
 	if err := known(s); err != nil {
@@ -210,27 +188,7 @@ func (e *Editor) Verify(ctx context.Context, s stackmend.Step) error {
 	if err != nil {
 		return err
 	}
-	return proven(ctx, service, s)
-}
-
-func proven(ctx context.Context, service Service, s stackmend.Step) error {
-	switch s.Verb {
-	case VerbReload:
-		now, err := service.Generation(ctx)
-		if err == nil && now == s.Assumes["generation"] {
-			return fmt.Errorf("%s was not reloaded: %w", s.Target, stackmend.ErrNotDone)
-		}
-		return err
-	case VerbValidate:
-		if err := service.Check(ctx, strings.Split(s.Args["files"], "\n")); err != nil {
-			return fmt.Errorf("%w: %w", stackmend.ErrNotDone, err)
-		}
-		return nil
-	}
-	if err := service.Healthy(ctx); err != nil {
-		return fmt.Errorf("%w: %w", stackmend.ErrNotDone, err)
-	}
-	return nil
+	return e.proven(ctx, service, s)
 }
 
 // Revert implements stackmend.Reverter. The steps of a group are undone last
@@ -240,6 +198,8 @@ func (e *Editor) Revert(ctx context.Context, s stackmend.Step) error {
 	switch s.Verb {
 	case VerbEdit:
 		return putBack(s)
+	case VerbReload:
+		e.asked.Store(s.Target, true)
 	case VerbBackUp:
 		return e.takeUp(ctx, s)
 	}
@@ -269,24 +229,4 @@ func putBack(s stackmend.Step) error {
 	}
 	was.Path = s.Target
 	return writeConf(was)
-}
-
-// takeUp has the service take up the file as it was, and removes the copy.
-func (e *Editor) takeUp(ctx context.Context, s stackmend.Step) error {
-	if _, err := ReadConf(copyOf(s)); errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was begun, or all was undone before
-	}
-	if name := s.Args["service"]; name != "" {
-		service, err := e.service(name)
-		if err != nil {
-			return err
-		}
-		if err := service.Reload(ctx); err != nil {
-			return err
-		}
-		if err := e.healthy(ctx, service); err != nil {
-			return err
-		}
-	}
-	return os.Remove(copyOf(s))
 }

@@ -22,6 +22,10 @@ const (
 	VerbHealthy  = "healthy"
 )
 
+// stepTimeout leaves time for what a step may wait for: of a step that is
+// undone, a reload and the service's health.
+const stepTimeout = 10 * time.Minute
+
 // A ConfFile is a file as it was read.
 type ConfFile struct {
 	Path       string
@@ -44,8 +48,9 @@ func sum(text string) string {
 	return hex.EncodeToString(s[:])
 }
 
-// PlanEdit plans changes of the files of one service: back up, edit, validate
-// with the program's own checker, reload, healthy. A file that a tool writes
+// PlanEdit plans changes of the files of one service, which are given all and
+// in the order in which it reads them: back up, edit, validate all of them with
+// the program's own checker, reload, healthy. A file that a tool writes
 // anew is left alone, with the difference as the reason. Without a service the
 // files are edited, and say that they take effect at its next start.
 func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time, valid time.Duration) (*stackmend.Plan, error) {
@@ -54,6 +59,9 @@ func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time,
 		return nil, fmt.Errorf("%w: no changes", ErrEdit)
 	}
 	g := group{name: "configuration " + service, service: service}
+	for _, f := range files {
+		g.paths = append(g.paths, f.Path)
+	}
 	for _, c := range changes {
 		f, err := fileOf(files, c.Path)
 		if err != nil {
@@ -95,7 +103,7 @@ func fileOf(files []ConfFile, path string) (ConfFile, error) {
 // A group gathers the steps of one service.
 type group struct {
 	name, service, generation string
-	paths                     []string
+	paths                     []string // all that the service reads
 	first, edits              []stackmend.Step
 }
 
@@ -106,29 +114,28 @@ func (g *group) edit(f ConfFile, c Change, after, d string) error {
 	}
 	seen := map[string]string{"sha256": sum(f.Text), "mode": f.Mode, "owner": f.Owner}
 	step := func(verb, reason, undo string, args map[string]string) stackmend.Step {
-		return stackmend.Step{Verb: verb, Target: f.Path, Reason: reason, Undo: undo, Args: args, Assumes: seen, Group: g.name, Timeout: time.Minute}
+		return stackmend.Step{Verb: verb, Target: f.Path, Reason: reason, Undo: undo, Args: args, Assumes: seen, Group: g.name, Timeout: stepTimeout}
 	}
-	g.paths = append(g.paths, f.Path)
 	g.generation = f.Generation
 	service := ""
 	if f.Generation != "" {
 		service = g.service
 	}
-	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service}))
+	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service, "generation": f.Generation}))
 	g.edits = append(g.edits, step(VerbEdit, c.Reason+"\n"+d, "put the copy back",
 		map[string]string{"format": string(c.Format), "settings": string(settings), "after": sum(after)}))
 	return nil
 }
 
 func (g *group) steps() []stackmend.Step {
-	if len(g.paths) == 0 {
+	if len(g.edits) == 0 {
 		return nil
 	}
 	all := append(g.first, g.edits...)
 	step := func(verb, reason string) {
 		all = append(all, stackmend.Step{Verb: verb, Target: g.service, Reason: reason, Undo: "follows from the files being put back",
 			Args: map[string]string{"files": strings.Join(g.paths, "\n")}, Assumes: map[string]string{"generation": g.generation},
-			Group: g.name, Timeout: 2 * time.Minute})
+			Group: g.name, Timeout: stepTimeout})
 	}
 	if g.generation != "" {
 		step(VerbValidate, "the program's own checker must accept it")

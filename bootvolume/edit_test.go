@@ -71,7 +71,7 @@ func toRoundrobin(path string) Change {
 func editWorld(make bool) func(testing.TB, string) appliertest.World {
 	return func(t testing.TB, dir string) appliertest.World {
 		s := taker{filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "running")}
-		w := appliertest.World{Applier: NewEditor(map[string]Service{"haproxy": s}, time.Minute)}
+		w := appliertest.World{Applier: NewEditor(map[string]Service{"haproxy": s}, 0)}
 		if make {
 			for _, path := range []string{s.file, s.running} {
 				if err := os.WriteFile(path, []byte(edited), 0o640); err != nil {
@@ -123,25 +123,25 @@ type real struct {
 func (s real) Check(ctx context.Context, files []string) error { return checked(ctx, files) }
 func (s real) Reload(context.Context) error                    { s.Proxy.Reload(s.t); return nil }
 
-// Generation is asked until a worker answers: while one takes over from the
-// other, its socket is for a moment of neither.
+// Generation is the worker by its master, who knows it also while one worker
+// takes over from the other.
 func (s real) Generation(ctx context.Context) (g string, err error) {
 	err = answers(ctx, func() error {
-		out, err := s.Ask("show info")
-		for line := range strings.Lines(out) {
-			if strings.HasPrefix(line, "Pid:") {
-				g = line
-				return err
-			}
+		if g = s.Current(); g == "" {
+			return ErrAnswer
 		}
-		return errors.Join(err, ErrAnswer)
+		return nil
 	})
 	return g, err
 }
 
-// Healthy waits where the file has the port, for it will answer; where it has
-// another, it never will.
+// Healthy waits for what is certain to come: where the file has the port, it
+// will answer; where it has another, it will be closed.
 func (s real) Healthy(ctx context.Context) error {
+	text, err := os.ReadFile(s.Config)
+	if err != nil {
+		return err
+	}
 	dial := func() error {
 		c, err := net.Dial("tcp", s.port)
 		if err == nil {
@@ -149,11 +149,18 @@ func (s real) Healthy(ctx context.Context) error {
 		}
 		return err
 	}
-	if text, err := os.ReadFile(s.Config); err != nil || !strings.Contains(string(text), s.port) {
-		return errors.Join(err, dial())
+	if strings.Contains(string(text), s.port+"\n") {
+		return answers(ctx, dial)
 	}
-	return answers(ctx, dial)
+	return errors.Join(answers(ctx, func() error {
+		if dial() == nil {
+			return errOpen
+		}
+		return nil
+	}), errors.New(s.port+" does not answer"))
 }
+
+var errOpen = errors.New("it still answers")
 
 // answers asks until there is an answer.
 func answers(ctx context.Context, ask func() error) error {
@@ -183,7 +190,7 @@ func TestEditOfARunningHAProxy(t *testing.T) {
 		return fmt.Sprint(r.Servers)
 	}
 	was := algorithm()
-	e := NewEditor(map[string]Service{"haproxy": s}, 2*time.Second)
+	e := NewEditor(map[string]Service{"haproxy": s}, 0)
 	for _, bad := range []Setting{{"listen cinder_api", "balance", "sauce"}, {"listen cinder_api", "bind", free(t)}} {
 		r, err := stackmend.Run(t.Context(), planned(t, s, p.Config, bad), e, stackmend.Options{Mode: stackmend.Apply})
 		now, _ := os.ReadFile(p.Config)

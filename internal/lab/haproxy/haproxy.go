@@ -61,19 +61,39 @@ func (p *Proxy) Write(t testing.TB, sections string) {
 
 // Reload has the master start another worker, and waits until that answers.
 // The master executes itself anew for it: shortly after another reload it does
-// not answer, and neither may a worker.
+// not answer, and what it was asked then may be lost, so that it is asked again
+// until it names another worker.
 func (p *Proxy) Reload(t testing.TB) {
 	t.Helper()
-	before, asked := "", false
-	p.master.Until(t, "answering", func() bool { before = p.worker(); return before != "" })
+	before := ""
+	p.master.Until(t, "answering", func() bool { before = p.Current(); return before != "" })
+	var asked time.Time
 	p.master.Until(t, "reloaded", func() bool {
-		if !asked {
-			_, err := ask(p.control(), "reload")
-			asked = err == nil
+		now := p.Current()
+		if (now == "" || now == before) && time.Since(asked) > attempt {
+			asked = time.Now()
+			_, _ = ask(p.control(), "reload;quit", attempt) // what came of it is seen at the worker; without quit the master keeps the connection
 		}
-		w := p.worker()
-		return asked && w != "" && w != before
+		return now != "" && now != before && p.worker() == now
 	})
+}
+
+// attempt is how long the master may take to answer before it is asked again.
+const attempt = 5 * time.Second
+
+// Current is the PID of the worker that the master started last, or "" while it
+// does not answer.
+func (p *Proxy) Current() string {
+	out, err := ask(p.control(), "show proc;quit", attempt)
+	if err != nil {
+		return ""
+	}
+	_, workers, _ := strings.Cut(out, "# workers\n")
+	words := strings.Fields(workers)
+	if len(words) < 2 || words[1] != "worker" {
+		return ""
+	}
+	return words[0]
 }
 
 // control is the socket of the master.
@@ -102,9 +122,9 @@ func (p *Proxy) worker() string {
 }
 
 // Ask asks the runtime API.
-func (p *Proxy) Ask(command string) (string, error) { return ask(p.Socket, command) }
+func (p *Proxy) Ask(command string) (string, error) { return ask(p.Socket, command, patience) }
 
-func ask(socket, command string) (string, error) {
+func ask(socket, command string, patience time.Duration) (string, error) {
 	c, err := net.DialTimeout("unix", socket, patience)
 	if err != nil {
 		return "", err
