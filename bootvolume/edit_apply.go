@@ -18,8 +18,8 @@ import (
 type Service interface {
 	// Check has the program check its files ("haproxy -c -f ...").
 	Check(ctx context.Context, files []string) error
-	// Generation is another text after each reload: the PID of the worker, or
-	// when it began. It is never empty.
+	// Generation is another text after each reload: the PID of the worker, and
+	// when it began (Runtime.Worker). It is never empty.
 	Generation(ctx context.Context) (string, error)
 	Reload(ctx context.Context) error
 	// Healthy is nil if the service does its work.
@@ -123,7 +123,7 @@ func (e *Editor) Do(ctx context.Context, s stackmend.Step, _ *stackmend.Work) er
 	case VerbReload:
 		return e.reload(ctx, service, s.Assumes["generation"])
 	}
-	return e.healthy(ctx, service, s.Assumes["generation"])
+	return healthy(ctx, e.patience, service, s.Assumes["generation"])
 }
 
 func backUp(s stackmend.Step) error {

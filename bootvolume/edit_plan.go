@@ -117,9 +117,9 @@ func (g *group) edit(f ConfFile, c Change, after, d string) error {
 		return stackmend.Step{Verb: verb, Target: f.Path, Reason: reason, Undo: undo, Args: args, Assumes: seen, Group: g.name, Timeout: stepTimeout}
 	}
 	g.generation = f.Generation
-	service := ""
-	if f.Generation != "" {
-		service = g.service
+	service := g.service
+	if f.Generation == "" {
+		service, d = "", d+"in effect once "+g.service+" is restarted"
 	}
 	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service, "generation": f.Generation}))
 	g.edits = append(g.edits, step(VerbEdit, c.Reason+"\n"+d, "put the copy back",

@@ -22,7 +22,7 @@ func (e *Editor) reload(ctx context.Context, service Service, was string) error 
 	if err := service.Reload(ctx); err != nil {
 		return err
 	}
-	return e.until(ctx, func() error { return another(ctx, service, was) })
+	return await(ctx, e.patience, func() error { return another(ctx, service, was) })
 }
 
 // another is nil if the service runs with what it took up after a generation.
@@ -36,8 +36,8 @@ func another(ctx context.Context, service Service, was string) error {
 
 // healthy waits until the service is healthy, or the patience is over. That of
 // before the reload does not count: it may answer for a moment longer.
-func (e *Editor) healthy(ctx context.Context, service Service, was string) error {
-	return e.until(ctx, func() error {
+func healthy(ctx context.Context, patience time.Duration, service Service, was string) error {
+	return await(ctx, patience, func() error {
 		if err := another(ctx, service, was); err != nil {
 			return err
 		}
@@ -48,9 +48,9 @@ func (e *Editor) healthy(ctx context.Context, service Service, was string) error
 	})
 }
 
-// until asks until the answer is nil, or the patience is over.
-func (e *Editor) until(ctx context.Context, ask func() error) error {
-	for end := time.Now().Add(e.patience); ; {
+// await asks until the answer is nil, or the patience is over.
+func await(ctx context.Context, patience time.Duration, ask func() error) error {
+	for end := time.Now().Add(patience); ; {
 		err := ask()
 		if err == nil || time.Now().After(end) {
 			return err
@@ -63,20 +63,24 @@ func (e *Editor) until(ctx context.Context, ask func() error) error {
 	}
 }
 
-// proven looks whether a step of the service is in effect. While one worker
-// takes over from another either may answer, so that it looks more than once.
+// takeover is how long either may answer while one worker takes over from
+// another.
+const takeover = 5 * time.Second
+
+// proven looks whether a step of the service is in effect, more than once if
+// it may be the former worker that answers.
 func (e *Editor) proven(ctx context.Context, service Service, s stackmend.Step) error {
-	was := s.Assumes["generation"]
+	was, patience := s.Assumes["generation"], min(e.patience, takeover)
 	switch s.Verb {
 	case VerbReload:
-		return e.until(ctx, func() error { return another(ctx, service, was) })
+		return await(ctx, patience, func() error { return another(ctx, service, was) })
 	case VerbValidate:
 		if err := service.Check(ctx, strings.Split(s.Args["files"], "\n")); err != nil {
 			return fmt.Errorf("%w: %w", stackmend.ErrNotDone, err)
 		}
 		return nil
 	}
-	return e.healthy(ctx, service, was)
+	return healthy(ctx, patience, service, was)
 }
 
 // takeUp has the service take up the file as it was, and removes the copy.
@@ -110,7 +114,7 @@ func (e *Editor) again(ctx context.Context, name string, service Service, planne
 	if err := service.Reload(ctx); err != nil {
 		return err
 	}
-	if err := e.healthy(ctx, service, now); err != nil {
+	if err := healthy(ctx, e.patience, service, now); err != nil {
 		return err
 	}
 	e.asked.Delete(name)

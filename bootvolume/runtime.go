@@ -18,6 +18,7 @@ type Runtime struct {
 	Host        string // that the socket is of
 	Connections int64  // now
 	Most        int64  // maxconn of the process
+	Worker      string // PID of the process and when it began: another one after each reload
 	Servers     []Live
 }
 
@@ -90,6 +91,8 @@ func (r *Runtime) info(in io.Reader) error {
 			r.Most = number(value)
 		case "CurrConns":
 			r.Connections = number(value)
+		case "Pid", "Start_time_sec":
+			r.Worker += name + " " + strings.TrimSpace(value) + " "
 		}
 	}
 	if err := lines.Err(); err != nil || found {

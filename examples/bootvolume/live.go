@@ -91,9 +91,14 @@ func dialer(addr string) bootvolume.Dialer {
 	}
 }
 
-// plan is the probe, if one is wanted.
-func (s *settings) plan(context.Context) (*stackmend.Plan, error) {
-	if s.probe == "" {
+// plan is the probe or the edit, if one is wanted.
+func (s *settings) plan(ctx context.Context) (*stackmend.Plan, error) {
+	switch {
+	case len(s.set) > 0 && s.probe != "":
+		return nil, cli.Usage("-probe and -set are plans of their own: one of them")
+	case len(s.set) > 0:
+		return s.planEdit(ctx)
+	case s.probe == "":
 		return nil, nil
 	}
 	if len(s.nodes) == 0 {
@@ -110,7 +115,10 @@ func (s *settings) plan(context.Context) (*stackmend.Plan, error) {
 	return plan, err
 }
 
-func (s *settings) applier(context.Context, *stackmend.Plan) (stackmend.Applier, error) {
+func (s *settings) applier(_ context.Context, p *stackmend.Plan) (stackmend.Applier, error) {
+	if isEdit(p) {
+		return s.editor(p)
+	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}

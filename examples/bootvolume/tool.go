@@ -30,6 +30,9 @@ type settings struct {
 	getenv                          func(string) string
 	nodes                           []node
 	prober                          *bootvolume.Prober
+	set                             cli.List
+	reload, validate                string
+	settle                          time.Duration
 	snapshot                        *bootvolume.Snapshot
 }
 
@@ -55,6 +58,10 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.probe, "probe", "", "plan to measure in this `DATABASE` how late rows of one Galera node are on the others, in a table of its own; the nodes are in "+dsns)
 	f.IntVar(&s.rounds, "rounds", 100, "rows that -probe writes for each pair of nodes")
 	f.BoolVar(&s.wait, "wait", false, "let the reads of -probe wait (wsrep_sync_wait=1), to see what that changes")
+	f.Var(&s.set, "set", "plan to edit a file that is given here, `FILE:SECTION:NAME=VALUE`, such as 'haproxy.cfg:listen cinder_api:balance=roundrobin'; may be repeated")
+	f.StringVar(&s.reload, "reload", "", "`COMMAND` of the supervisor that has HAProxy take up what -set changes, such as 'systemctl reload haproxy'; no shell")
+	f.StringVar(&s.validate, "validate", "haproxy -c", "`COMMAND` that checks HAProxy's files; -f FILE is added for each; no shell")
+	f.DurationVar(&s.settle, "settle", time.Minute, "how long HAProxy may take to run and be healthy after -reload; then the files are put back")
 	f.StringVar(&s.zone, "zone", "UTC", "time `ZONE` of the logs where they do not say it")
 	f.Var(&s.since, "since", "leave out what the logs say of before this `AGE`, such as 24h or 7d")
 }

@@ -139,3 +139,11 @@ func ask(socket, command string, patience time.Duration) (string, error) {
 	b, err := io.ReadAll(c)
 	return string(b), err
 }
+
+// Master waits until the master heeds signals, and returns its PID: SIGUSR2
+// has it reload.
+func (p *Proxy) Master(t testing.TB) int {
+	t.Helper()
+	p.master.Until(t, "answering", func() bool { return p.Current() != "" })
+	return p.master.Process.Pid
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/bootvolume"
+	"github.com/stackmend/stackmend/examples/cli"
+)
+
+// haproxy is the service whose files -set may edit while it runs.
+const haproxy = "haproxy"
+
+// A kind is the files of one flag.
+type kind struct {
+	service string
+	format  bootvolume.Format
+	paths   []string // as they were given
+}
+
+func (s *settings) kinds() []kind {
+	groups := func(service string, words cli.List) kind {
+		k := kind{service: service, format: bootvolume.GroupFormat}
+		for _, word := range words {
+			_, path := hostAndFile(word)
+			k.paths = append(k.paths, path)
+		}
+		return k
+	}
+	return []kind{{haproxy, bootvolume.HAProxyFormat, s.haproxyCfg}, groups("nova", s.novaConf), groups("service", s.serviceConf), groups("galera", s.galeraCnf)}
+}
+
+// planEdit plans what -set names. Its files are of one kind, for they are one
+// group: changed together or not at all.
+func (s *settings) planEdit(ctx context.Context) (*stackmend.Plan, error) {
+	var of kind
+	var changes []bootvolume.Change
+	for _, word := range s.set {
+		k, path, setting, err := s.setting(word)
+		if err != nil {
+			return nil, err
+		}
+		if of.service != "" && of.service != k.service {
+			return nil, cli.Usage("-set: files of %s and of %s: edit one after the other", of.service, k.service)
+		}
+		of = k
+		i := slices.IndexFunc(changes, func(c bootvolume.Change) bool { return c.Path == path })
+		if i < 0 {
+			i = len(changes)
+			changes = append(changes, bootvolume.Change{Path: path, Format: k.format, Reason: "asked for with -set"})
+		}
+		changes[i].Settings = append(changes[i].Settings, setting)
+	}
+	files, refusals, err := s.filesOf(ctx, of, changes)
+	if err != nil {
+		return nil, err
+	}
+	p, err := bootvolume.PlanEdit(of.service, files, changes, time.Now(), planValid)
+	if errors.Is(err, bootvolume.ErrEdit) {
+		return nil, cli.Usage("-set: %v", err)
+	}
+	if err == nil {
+		p.Refusals = refusals
+	}
+	return p, err
+}
+
+// setting takes FILE:SECTION:NAME=VALUE, where the file is one that was given.
+func (s *settings) setting(word string) (k kind, path string, set bootvolume.Setting, err error) {
+	for _, k := range s.kinds() {
+		for _, given := range k.paths {
+			rest, ok := strings.CutPrefix(word, given+":")
+			if !ok {
+				continue
+			}
+			left, value, ok := strings.Cut(rest, "=")
+			i := strings.LastIndexByte(left, ':')
+			if !ok || i < 0 {
+				return k, "", set, cli.Usage("-set %q is not FILE:SECTION:NAME=VALUE", word)
+			}
+			path, err = filepath.Abs(given)
+			return k, path, bootvolume.Setting{Section: left[:i], Name: strings.TrimSpace(left[i+1:]), Value: strings.TrimSpace(value)}, err
+		}
+	}
+	return k, "", set, cli.Usage("-set %q: give its file with -haproxy-cfg, -nova-conf, -service-conf or -galera-cnf", word)
+}
+
+// filesOf reads the files of an edit: of HAProxy all, for they are checked
+// together, and what it runs with now.
+func (s *settings) filesOf(ctx context.Context, k kind, changes []bootvolume.Change) (files []bootvolume.ConfFile, refusals []string, err error) {
+	generation := ""
+	var paths []string
+	for _, c := range changes {
+		paths = append(paths, c.Path)
+	}
+	if k.service == haproxy {
+		service, err := s.service()
+		if err != nil {
+			return nil, nil, err
+		}
+		if generation, err = service.Generation(ctx); err != nil {
+			return nil, nil, err
+		}
+		if paths, err = absolute(k.paths); err != nil {
+			return nil, nil, err
+		}
+		refusals = service.unfit(ctx, paths)
+	}
+	for _, path := range paths {
+		f, err := bootvolume.ReadConf(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.Generation = generation
+		files = append(files, f)
+	}
+	return files, refusals, nil
+}
+
+func absolute(paths []string) (all []string, err error) {
+	for _, path := range paths {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, path)
+	}
+	return all, nil
+}
+
+func isEdit(p *stackmend.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(s stackmend.Step) bool { return s.Verb == bootvolume.VerbEdit })
+}
+
+// editor carries out an edit; a plan of HAProxy needs its supervisor here too.
+func (s *settings) editor(p *stackmend.Plan) (stackmend.Applier, error) {
+	services := make(map[string]bootvolume.Service)
+	if slices.ContainsFunc(p.Steps, func(s stackmend.Step) bool { return s.Verb == bootvolume.VerbReload }) {
+		service, err := s.service()
+		if err != nil {
+			return nil, err
+		}
+		services[haproxy] = service
+	}
+	return bootvolume.NewEditor(services, s.settle), nil
+}
+
+func (s *settings) service() (*proxy, error) {
+	if strings.TrimSpace(s.reload) == "" || strings.TrimSpace(s.validate) == "" || len(s.haproxySocket) != 1 {
+		return nil, cli.Usage("an edit of HAProxy needs -reload COMMAND, -validate COMMAND and the one -haproxy-socket of this HAProxy, to see that it runs with it")
+	}
+	host, addr := hostAndFile(s.haproxySocket[0])
+	return &proxy{host: host, dial: dialer(addr), check: strings.Fields(s.validate), reload: strings.Fields(s.reload)}, nil
+}
