@@ -40,7 +40,11 @@ func (w world) set(name, value string) error {
 }
 
 // Command answers as a cluster of one placement group on three OSDs would.
-func (w world) Command(_ context.Context, c ceph.Command) (io.ReadCloser, error) {
+func (w world) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, error) {
+	if w.get("mon") == "frozen" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	up := 0
 	if w.get("running") == "yes" {
 		up = 1
@@ -48,7 +52,7 @@ func (w world) Command(_ context.Context, c ceph.Command) (io.ReadCloser, error)
 	body, ok := map[string]string{
 		"osd dump": fmt.Sprintf(`{"epoch":9,"fsid":"f","flags":"%s","pools":[{"pool":1,"type":1,"size":3,"min_size":2,"crush_rule":0}],
 			"osds":[{"osd":1,"uuid":"%s","up":%d,"up_from":4}]}`, w.get("flags"), w.get("uuid"), up),
-		"mgr dump":            `{"available":true}`,
+		"mgr dump":            fmt.Sprintf(`{"available":%t}`, w.get("mgr") != "gone"),
 		"status":              `{"pgmap":{"pgs_by_state":[{"state_name":"active+clean","count":1}]}}`,
 		"osd metadata":        `{"ceph_version":"ceph version 16.2.15 (x) pacific (stable)"}`,
 		"osd tree":            `{"nodes":[{"id":-2,"name":"h1","type":"host","type_id":1,"children":[1]},{"id":1,"name":"osd.1","type":"osd"}]}`,
@@ -84,7 +88,7 @@ func (w world) Do(_ context.Context, c supervisor.Change) error {
 	case supervisor.Stop:
 		return w.set("running", w.get("stops-as"))
 	case supervisor.Start:
-		return w.set("running", "yes")
+		return w.set("running", w.get("starts-as"))
 	}
 	return stackmend.ErrRefused
 }
@@ -94,6 +98,7 @@ const script = `#!/bin/sh
 d=%s; echo "$*" >>$d/starts; read -r mode <$d/mode; read -r tail <$d/tail; read -r running <$d/running; read -r complete <$d/complete; read -r version <$d/version
 for a; do case $a in --version) echo "ceph version $version (x) pacific (stable)"; exit;; --osd_max*=*) max=${a#*=};; esac; done
 [ "$running" = yes ] && { echo "_lock_fsid failed to lock" >&2; exit 1; }
+case "$*$mode" in *"--op log"*freezes) echo frozen >$d/mon;; *"--op info"*started) echo yes >$d/running;; esac
 case "$*" in
 *list-pgs*) echo 1.0;;
 *"--op info"*) echo "{\"last_update\":\"7'1000\",\"last_complete\":\"$complete\",\"last_backfill\":\"MAX\"}";;
@@ -113,7 +118,7 @@ func (w world) config() pglog.Config {
 
 func newWorld(t testing.TB, dir string) world {
 	w := world(dir)
-	for name, value := range map[string]string{"flags": "sortbitwise", "running": "yes", "stops-as": "no", "held": "no", "tail": "0", "uuid": "u",
+	for name, value := range map[string]string{"flags": "sortbitwise", "running": "yes", "stops-as": "no", "starts-as": "yes", "held": "no", "tail": "0", "uuid": "u",
 		"whoami": "1", "ceph_fsid": "f", "mode": "honest", "version": "16.2.15", "complete": "7'1000", "peer": "7'1000",
 		"ok-to-stop": `{"ok_to_stop":true,"osds":[1],"num_not_ok_pgs":0}`, "tool": fmt.Sprintf(script, dir)} {
 		must(t, w.set(name, value))
@@ -155,6 +160,8 @@ func TestFaults(t *testing.T) {
 		"another version":            {[2]string{"version", "16.2.14"}, "version", "0"},
 		"another OSD's store":        {[2]string{"whoami", "2"}, "whoami", "0"},
 		"another cluster's store":    {[2]string{"ceph_fsid", "g"}, "ceph_fsid", "0"},
+		"started in between":         {[2]string{"mode", "started"}, "failed to lock", "0"},
+		"no manager":                 {[2]string{"mgr", "gone"}, "no manager is available", "0"},
 		"does not stop":              {[2]string{"stops-as", "yes"}, "runs", "0"},
 		"ok-to-stop says no":         {[2]string{"ok-to-stop", `{"ok_to_stop":false,"osds":[1],"num_not_ok_pgs":1}`}, "inactive", "0"},
 		"ok-to-stop says nothing":    {[2]string{"ok-to-stop", ""}, "ok-to-stop", "0"},
@@ -177,6 +184,60 @@ func TestFaults(t *testing.T) {
 				t.Errorf("left behind: %s\n%v\n%s", must2(w.world(p).Look()), err, appliertest.Describe(r))
 			}
 		})
+	}
+}
+
+// What cannot be put right is said, and is put right by a revert once it can.
+func TestLeftDown(t *testing.T) {
+	for name, c := range map[string]struct{ set, mend [2]string }{
+		"does not start":      {[2]string{"starts-as", "no"}, [2]string{"starts-as", "yes"}},
+		"the monitor freezes": {[2]string{"mode", "freezes"}, [2]string{"mon", "well"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, file := newWorld(t, t.TempDir()), filepath.Join(t.TempDir(), "journal")
+			p := plan(t, w.config(), policy, 1)
+			for i := range p.Steps {
+				p.Steps[i].Timeout = 6 * time.Second
+			}
+			must(t, w.set(c.set[0], c.set[1]))
+			journal, err := stackmend.OpenJournal(file)
+			must(t, err)
+			r, err := stackmend.Run(t.Context(), p, pglog.NewApplier(w.config()), stackmend.Options{Mode: stackmend.Apply, Journal: journal})
+			must(t, journal.Close())
+			if err == nil || !strings.Contains(err.Error(), "revert") || !strings.Contains(err.Error(), "osd.1") || r.Status == stackmend.OK {
+				t.Errorf("%v\n%s", err, appliertest.Describe(r))
+			}
+			must(t, w.set("mode", "honest"))
+			must(t, w.set(c.mend[0], c.mend[1]))
+			journal, err = stackmend.OpenJournal(file)
+			must(t, err)
+			defer journal.Close()
+			if r, err = stackmend.Run(t.Context(), nil, pglog.NewApplier(w.config()), stackmend.Options{Mode: stackmend.Revert, Journal: journal}); err != nil {
+				t.Errorf("%v\n%s", err, appliertest.Describe(r))
+			}
+			if w.get("running") != "yes" || w.get("held") != "no" || w.get("flags") != "sortbitwise" {
+				t.Error(must2(w.world(p).Look()))
+			}
+		})
+	}
+}
+
+// A manager that says no at first and yes later is waited for.
+func TestPatience(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	yes := w.get("ok-to-stop")
+	p := plan(t, w.config(), policy, 1)
+	must(t, w.set("ok-to-stop", `{"ok_to_stop":false,"osds":[1],"num_not_ok_pgs":1}`))
+	waited := false
+	r, err := stackmend.Run(t.Context(), p, pglog.NewApplier(w.config()), stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute, OnEvent: func(e stackmend.Event) {
+		if e.Guard == "may stop" && !waited {
+			waited = true
+			must(t, w.set("ok-to-stop", yes))
+		}
+	}})
+	if err != nil || !waited || w.get("tail") != "600" || w.get("running") != "yes" {
+		t.Errorf("%v, waited: %t, %s\n%s", err, waited, must2(w.world(p).Look()), appliertest.Describe(r))
 	}
 }
 
