@@ -26,6 +26,9 @@ type Config struct {
 	// MinStop is what the supervisor must grant a stop before it kills; 0:
 	// supervisor.DefaultMinStop.
 	MinStop time.Duration
+	// Orchestrated says that an orchestrator (cephadm) deployed the OSDs: none
+	// is stopped unless it is paused (ceph orch pause).
+	Orchestrated bool
 }
 
 // An Applier carries out the plans of this package, on the host of the OSDs.
@@ -60,22 +63,34 @@ func permitted(s stackmend.Step) (p safety.Policy, err error) {
 	return p, nil
 }
 
-// Guards asks whether an OSD may be stopped, together with those under way.
+// Guards asks whether an OSD may be stopped, together with those under way, and
+// whether whoever would start it again is paused.
 func (a *Applier) Guards() []stackmend.Guard {
-	return []stackmend.Guard{stackmend.GuardFunc("may stop", func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
-		if r.Step.Verb != verbStop || r.Begun {
-			return stackmend.Verdict{Decision: stackmend.Permit}, nil
-		}
-		ids, err := underWay(r)
-		if err != nil {
-			return stackmend.Verdict{}, err
-		}
-		p, err := permitted(r.Step)
-		if err != nil {
-			return stackmend.Verdict{}, err
-		}
-		return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, p, ids...)), nil
-	})}
+	return []stackmend.Guard{
+		stackmend.GuardFunc("orchestrator paused", func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+			stops := r.Step.Verb == verbHold || r.Step.Verb == verbStop || r.Step.Verb == verbTrim
+			if !a.c.Orchestrated || !stops || r.Begun {
+				return stackmend.Verdict{Decision: stackmend.Permit}, nil
+			}
+			return safety.Verdict(safety.Paused(ctx, a.c.Cluster)), nil
+		}),
+		stackmend.GuardFunc("may stop", a.mayStop),
+	}
+}
+
+func (a *Applier) mayStop(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
+	if r.Step.Verb != verbStop || r.Begun {
+		return stackmend.Verdict{Decision: stackmend.Permit}, nil
+	}
+	ids, err := underWay(r)
+	if err != nil {
+		return stackmend.Verdict{}, err
+	}
+	p, err := permitted(r.Step)
+	if err != nil {
+		return stackmend.Verdict{}, err
+	}
+	return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, p, ids...)), nil
 }
 
 // underWay are the step's OSD and those that are stopped, or about to be, and

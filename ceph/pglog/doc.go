@@ -60,10 +60,13 @@
 //
 // # Not in this version
 //
-// One run works on the OSDs of one host. Flags other than noout are not set. The
-// markdown budget and systemd's start limit are not guarded. That cephadm's
-// orchestrator is paused is the operator's word. The time left is told by the
-// entries that the first OSDs lost, and so not when dups alone are trimmed or an
-// OSD is down. A resume in a new process takes noout for its own if somebody
-// else has set it meanwhile.
+// One run works on the OSDs of one host. Flags other than noout are not set.
+// Starts that systemd counted before the run are not looked at
+// (StartLimitBurst); the markdown budget needs no look, for each process counts
+// its own from nothing (osd_markdown_log in src/osd/OSD.h). cephadm's
+// orchestrator is paused and resumed by the operator: with Config.Orchestrated
+// no OSD is held, stopped or trimmed while it is not. The time left is told by
+// the entries that the first OSDs lost, and so not when dups alone are trimmed
+// or an OSD is down. A resume in a new process takes noout for its own if
+// somebody else has set it meanwhile.
 package pglog

@@ -59,6 +59,7 @@ func (w world) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, erro
 		"osd crush rule dump": `[{"rule_id":0,"steps":[{"op":"take"},{"op":"chooseleaf_firstn","type":"host"}]}]`,
 		"pg ls-by-osd":        `{"pg_ready":true,"pg_stats":[{"pgid":"1.0","state":"active+clean","acting":[0,1,2],"reported_epoch":9,"log_size":1000}]}`,
 		"osd ok-to-stop":      w.get("ok-to-stop"),
+		"orch status":         fmt.Sprintf(`{"available":true,"backend":"cephadm","workers":10,"paused":%t}`, w.get("orch") == "paused"),
 		"query":               fmt.Sprintf(`{"state":"active+undersized","info":{"last_update":"7'1000"},"peer_info":[{"peer":"2","last_update":"%s"}]}`, w.get("peer")),
 	}[c.Prefix]
 	if flags := map[string]string{"osd set": "noout", "osd unset": "sortbitwise"}[c.Prefix]; flags != "" {
@@ -238,6 +239,32 @@ func TestPatience(t *testing.T) {
 	}})
 	if err != nil || !waited || w.get("tail") != "600" || w.get("running") != "yes" {
 		t.Errorf("%v, waited: %t, %s\n%s", err, waited, must2(w.world(p).Look()), appliertest.Describe(r))
+	}
+}
+
+// An orchestrator that is not paused is waited for; nothing was stopped by then.
+func TestOrchestrated(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	cfg := w.config()
+	cfg.Orchestrated = true
+	p, waited := plan(t, cfg, policy, 1), 0
+	_, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute, OnEvent: func(e stackmend.Event) {
+		if e.Guard != "orchestrator paused" {
+			return
+		}
+		waited++
+		if w.get("held") != "no" || e.Err == nil || !strings.Contains(e.Err.Error(), "ceph orch pause") {
+			t.Errorf("held: %s, %v", w.get("held"), e.Err)
+		}
+		must(t, w.set("orch", "paused"))
+	}})
+	if err != nil || waited != 1 || w.get("tail") != "600" {
+		t.Errorf("%v, waited %d times, %s", err, waited, must2(w.world(p).Look()))
+	}
+	p = plan(t, cfg, policy, 1)
+	must(t, w.set("orch", "at work"))
+	if _, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply}); err == nil || w.get("running") != "yes" || w.get("flags") != "sortbitwise" {
+		t.Errorf("%v, %s", err, must2(w.world(p).Look()))
 	}
 }
 

@@ -66,7 +66,7 @@ func (t *trim) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.conf, "conf", "", "the cluster's `ceph.conf`")
 	fs.StringVar(&t.id, "id", "", "the `user`, without \"client.\"")
 	fs.StringVar(&t.keyring, "keyring", "", "the user's keyring `FILE`")
-	fs.StringVar(&t.fsid, "cephadm", "", "the OSDs are cephadm's, of the cluster with this `FSID`; pause the orchestrator first (ceph orch pause)")
+	fs.StringVar(&t.fsid, "cephadm", "", "the OSDs are cephadm's, of the cluster with this `FSID`; nothing is stopped until the orchestrator is paused (ceph orch pause)")
 	fs.StringVar(&t.engine, "engine", "podman", "with -cephadm or -container: `docker or podman`")
 	fs.StringVar(&t.container, "container", "", "the OSDs are containers of this `NAME` with {id}, run by the unit ceph-osd@{id}.service")
 	fs.BoolVar(&t.process, "process", false, "the OSDs are plain processes: see -hold")
@@ -91,7 +91,7 @@ func (t *trim) config() (pglog.Config, error) {
 	}
 	switch {
 	case t.fsid != "":
-		c.Supervisor = supervisor.Cephadm(t.fsid, t.engine)
+		c.Supervisor, c.Orchestrated = supervisor.Cephadm(t.fsid, t.engine), true
 		c.Tool.Command = []string{"cephadm", "shell", "--fsid", t.fsid, "--name", "osd.{id}", "--", "ceph-objectstore-tool"}
 		c.Tool.Files = "/var/lib/ceph/" + t.fsid + "/osd.{id}"
 	case t.container != "":
