@@ -185,6 +185,17 @@ func TestServerTemplate(t *testing.T) {
 	}
 }
 
+// What all templates together make is bounded too.
+func TestServerTemplates(t *testing.T) {
+	line := " server-template db 4096 db.example:3306\n"
+	for n, want := range map[int]error{16: nil, 17: ErrSyntax} {
+		text := "backend a\n" + strings.Repeat(line, n-1) + "backend b\n" + line
+		if _, err := ReadHAProxy(strings.NewReader(text)); !errors.Is(err, want) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
 func TestNovaConf(t *testing.T) {
 	n, err := ReadNovaConf(strings.NewReader("[DEFAULT]\nblock_device_allocate_retries = 5\n"), "c01")
 	if err != nil || n.Waits() != 15*time.Second {

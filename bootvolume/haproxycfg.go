@@ -47,6 +47,7 @@ type haproxyFile struct {
 	kind    string // of the section
 	name    string // of a defaults section
 	line    int
+	made    int // servers, by server-template
 }
 
 // settings are what a section says or inherits.
@@ -133,7 +134,14 @@ func (f *haproxyFile) take(words []string) error {
 	if f.now == nil {
 		return nil // of a section that does not matter here
 	}
-	return f.now.set(words)
+	before := len(f.now.proxy.Servers)
+	if err := f.now.set(words); err != nil || words[0] != "server-template" {
+		return err
+	}
+	if f.made += len(f.now.proxy.Servers) - before; f.made > mostMade {
+		return fmt.Errorf("%w: more than %d servers by server-template", ErrSyntax, mostMade)
+	}
+	return nil
 }
 
 func (f *haproxyFile) begin(words []string) error {
@@ -226,8 +234,12 @@ func (s *settings) add(name, address string, words []string) {
 	s.proxy.Servers = append(s.proxy.Servers, server)
 }
 
-// mostServers bounds what one server-template makes.
-const mostServers = 1 << 12
+// mostServers bounds what one server-template makes, and mostMade what all of
+// a configuration do: a few lines must not cost the memory of millions.
+const (
+	mostServers = 1 << 12
+	mostMade    = 1 << 16
+)
 
 // template takes server-template PREFIX NUMBER|FROM-TO ADDRESS: servers of one
 // kind, whose addresses are found later.

@@ -81,6 +81,16 @@ func TestConfigurationsOfAHost(t *testing.T) {
 	}
 }
 
+// A configuration that cannot be read is named by its whole path.
+func TestPathOfAConfiguration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nova.conf")
+	for _, word := range []string{path, "c01=" + path} {
+		if status, out := run(t, "-nova-conf", word); status != 3 || !strings.Contains(out, path) {
+			t.Errorf("status %d:\n%s", status, out)
+		}
+	}
+}
+
 // What does not answer is unknown, and wrong usage is told before anything is
 // done.
 func TestLive(t *testing.T) {

@@ -144,6 +144,7 @@ func (s *settings) readConfigurations() error {
 func novaConfs(words []string) (all []bootvolume.NovaConf, err error) {
 	root := string(filepath.Separator)
 	var order []string
+	given := make(map[string][]string) // for messages: an fs.FS has no leading slash
 	hosts, files := make(map[string]string), make(map[string][]string)
 	for _, word := range words {
 		host, path := hostAndFile(word)
@@ -161,12 +162,13 @@ func novaConfs(words []string) (all []bootvolume.NovaConf, err error) {
 		if err != nil {
 			return nil, err
 		}
+		given[key] = append(given[key], path)
 		hosts[key], files[key] = host, append(files[key], filepath.ToSlash(name))
 	}
 	for _, key := range order {
 		c, err := bootvolume.ReadNovaConfFiles(os.DirFS(root), hosts[key], files[key]...)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", strings.Join(given[key], " "), err)
 		}
 		all = append(all, c)
 	}
