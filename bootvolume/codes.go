@@ -48,6 +48,8 @@ const (
 	CodeDurabilityTraded = "durability-traded"
 	// CodeTimeoutTooShort: HAProxy cuts what is still wanted.
 	CodeTimeoutTooShort = "timeout-too-short"
+	// CodeConsoleauth: several nova-consoleauth that do not share their tokens.
+	CodeConsoleauth = "consoleauth-active-active"
 	// CodeUnseen: something that would matter was not looked at.
 	CodeUnseen = "unseen"
 )

@@ -34,7 +34,7 @@ func Check(s *Snapshot) stackmend.Result {
 }
 
 func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.Status {
-	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Services)+len(s.Running)+len(s.Nodes) > 0
+	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Services)+len(s.Running)+len(s.Nodes)+len(s.ComputeServices) > 0
 	if !looked && len(findings) == 0 {
 		return stackmend.Unknown
 	}

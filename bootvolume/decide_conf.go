@@ -47,7 +47,7 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 			all = append(all, readAfterWrite("configuration of "+c.Host, "mysql_wsrep_sync_wait = "+c.SyncWait))
 		}
 	}
-	return all
+	return append(all, s.consoles()...)
 }
 
 // severalWriters goes by the configurations, and by who holds sessions now.

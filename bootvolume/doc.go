@@ -3,7 +3,8 @@
 // because nova waited too short.
 //
 // Give the logs to [Logs.Read] or [Logs.ReadFiles], the configurations to
-// [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf], and
+// [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf], of
+// nova before 20 also [ReadConsoleConf] and [ReadComputeServices], and
 // ask what runs with [ReadRuntime] and [ReadNode]; then [Check] says of each
 // instance where its request ended, and of the rest what it costs. [Follow]
 // gives the instances themselves, for a table. [PlanProbe] and a [Prober]
@@ -40,7 +41,7 @@
 // Requests of releases without a global request ID (before Pike) are not
 // followed. Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
 // JSON are not read, and clocks that differ between hosts are not corrected.
-// nova-consoleauth is not looked at. An edit keeps owner and mode of a file,
+// An edit keeps owner and mode of a file,
 // not its extended attributes: restore an SELinux context with restorecon.
 //
 // # Memory
@@ -64,7 +65,10 @@
 // management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
 // 26.4; tests talk to these, and internal/live boots a batch in a real cloud.
 // The logs in testdata are of these. Not seen in a real log, but taken from the
-// sources: cinder-api's own failures (cinder/api/middleware/fault.py).
+// sources: cinder-api's own failures (cinder/api/middleware/fault.py), and that
+// nova-consoleauth keeps tokens in the memory of its process unless [cache] is
+// enabled (nova 18.0.0, nova/consoleauth/manager.py, nova/cache_utils.py; nova
+// 20.0.0 has it no more).
 //
 // # Concurrency
 //

@@ -18,10 +18,15 @@ type Snapshot struct {
 	// Services are the configurations of what uses the database: cinder-api,
 	// cinder-scheduler and cinder-volume, of every host.
 	Services []ServiceConf
-	Running  []Runtime  // what HAProxy says of itself
-	Nodes    []Node     // what the nodes of Galera have in effect
-	Rows     []Lateness // what a probe has measured
-	Unseen   []string
+	// ComputeServices are nova's services, and Consoles the configurations of
+	// the hosts that run nova-consoleauth, which nova has before 20 (Train).
+	ComputeServices []ComputeService
+	Consoles        []ConsoleConf
+
+	Running []Runtime  // what HAProxy says of itself
+	Nodes   []Node     // what the nodes of Galera have in effect
+	Rows    []Lateness // what a probe has measured
+	Unseen  []string
 }
 
 // Logs are the lines that matter here, of any number of hosts: of HAProxy the

@@ -91,6 +91,22 @@ func TestPathOfAConfiguration(t *testing.T) {
 	}
 }
 
+func TestConsoleauth(t *testing.T) {
+	dir := t.TempDir()
+	list, conf := filepath.Join(dir, "services.json"), filepath.Join(dir, "nova.conf")
+	write(t, list, `[{"Binary": "nova-consoleauth", "Host": "ctl1", "State": "up"}, {"Binary": "nova-consoleauth", "Host": "ctl2", "State": "up"}]`)
+	write(t, conf, "[DEFAULT]\n")
+	if status, out := run(t, "-nova-services", list); status != 3 || !strings.Contains(out, "consoleauth-active-active") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	if status, out := run(t, "-nova-services", list, "-consoleauth-conf", "ctl1="+conf); status != 1 || !strings.Contains(out, "consoleauth-active-active") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	if status, out := run(t, "-consoleauth-conf", "ctl1="+conf); status != 64 {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+}
+
 // What does not answer is unknown, and wrong usage is told before anything is
 // done.
 func TestLive(t *testing.T) {

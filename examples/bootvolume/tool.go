@@ -19,7 +19,8 @@ import (
 type settings struct {
 	novaLog, haproxyLog, cinderLog  cli.List
 	haproxyCfg, novaConf, galeraCnf cli.List
-	serviceConf                     cli.List
+	serviceConf, consoleauthConf    cli.List
+	novaServices                    string
 	zone                            string
 	since                           cli.Age
 	haproxySocket                   cli.List
@@ -52,6 +53,8 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.haproxyCfg, "haproxy-cfg", "`FILE` of HAProxy's configuration; may be repeated, in HAProxy's order")
 	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`, or its --config-dir; may be repeated, those of one host in nova's order")
 	f.Var(&s.serviceConf, "service-conf", "configuration of a service that uses the database, such as cinder.conf, `HOST=FILE`; may be repeated")
+	f.StringVar(&s.novaServices, "nova-services", "", "`FILE` with what openstack compute service list -f json says, of nova before 20 (Train): how many nova-consoleauth run")
+	f.Var(&s.consoleauthConf, "consoleauth-conf", "nova.conf of a host that runs nova-consoleauth, `HOST=FILE`, the host as in -nova-services; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
 	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
@@ -135,7 +138,25 @@ func (s *settings) readConfigurations() error {
 	if s.snapshot.Services, err = each(s.serviceConf, bootvolume.ReadServiceConf); err != nil {
 		return err
 	}
-	s.snapshot.Galera, err = each(s.galeraCnf, bootvolume.ReadGaleraConf)
+	if s.snapshot.Galera, err = each(s.galeraCnf, bootvolume.ReadGaleraConf); err != nil {
+		return err
+	}
+	return s.readConsoles()
+}
+
+func (s *settings) readConsoles() (err error) {
+	if s.novaServices == "" && len(s.consoleauthConf) > 0 {
+		return cli.Usage("-consoleauth-conf: how many nova-consoleauth run is in -nova-services")
+	}
+	if s.snapshot.Consoles, err = each(s.consoleauthConf, bootvolume.ReadConsoleConf); err != nil || s.novaServices == "" {
+		return err
+	}
+	f, err := os.Open(s.novaServices)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s.snapshot.ComputeServices, err = bootvolume.ReadComputeServices(f)
 	return err
 }
 
