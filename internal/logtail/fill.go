@@ -111,7 +111,11 @@ func (r *Reader) takeLast() bool {
 	text := r.buf[r.whole:r.end]
 	r.pos, r.whole, r.end = 0, 0, 0
 	r.fail(r.closeCurrent())
-	return leadingNUL(text) < len(text) && r.tell(text, 0, true)
+	if leadingNUL(text) == len(text) {
+		return false
+	}
+	r.tell(text, 0, true)
+	return r.matches(r.line.Text)
 }
 
 // takeGiant takes the line whose beginning fills buf[:max], and reads on to
@@ -131,10 +135,12 @@ func (r *Reader) takeGiant() bool {
 		for i := range r.found {
 			r.found[i] = -1
 		}
-		return r.tell(r.buf[:r.max], dropped+int64(i), false)
+		r.tell(r.buf[:r.max], dropped+int64(i), false)
+		return r.matches(r.line.Text)
 	}
 	r.pos, r.whole, r.end = 0, 0, 0
-	return r.tell(r.buf[:r.max], dropped, true)
+	r.tell(r.buf[:r.max], dropped, true)
+	return r.matches(r.line.Text)
 }
 
 func (r *Reader) closeCurrent() error {

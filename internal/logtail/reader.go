@@ -51,7 +51,7 @@ type Reader struct {
 	ctx   context.Context
 	in    inputs
 	cur   *input
-	words [][]byte
+	words []finder
 	max   int
 	line  Line
 	errs  []error
@@ -92,7 +92,7 @@ func newReader(ctx context.Context, in inputs, o Options) *Reader {
 	}
 	r := &Reader{ctx: ctx, in: in, max: o.MaxLine, buf: make([]byte, max(4*o.MaxLine, 256<<10))}
 	for _, w := range o.Match {
-		r.words = append(r.words, []byte(w))
+		r.words = append(r.words, newFinder(w))
 	}
 	r.found = make([]int, len(r.words))
 	return r
@@ -148,20 +148,30 @@ func (r *Reader) next() bool {
 // take takes the next line of buf[pos:whole] that has a word. It reports
 // whether there was one.
 func (r *Reader) take() bool {
+	if len(r.words) == 0 {
+		n := bytes.IndexByte(r.buf[r.pos:r.whole], '\n')
+		return r.takeLine(r.pos, n, false)
+	}
+	found := r.nextFound()
 	at := r.pos
-	if len(r.words) > 0 {
-		at = r.lineOf(r.nextFound())
-		if at > r.pos {
-			r.line.Number += int64(bytes.Count(r.buf[r.pos:at], newline))
-			r.nul = 0
-		}
+	n := bytes.IndexByte(r.buf[at:r.whole], '\n')
+	if found > at+n { // not in the next line: skip to its own
+		at = r.lineOf(found)
+		r.line.Number += int64(bytes.Count(r.buf[r.pos:at], newline))
+		r.nul = 0
 		if r.pos = at; at == r.whole {
 			return false
 		}
+		n = bytes.IndexByte(r.buf[at:r.whole], '\n')
 	}
-	n := bytes.IndexByte(r.buf[at:r.whole], '\n')
+	return r.takeLine(at, n, n <= r.max)
+}
+
+// takeLine takes the line of n bytes at a place. Sure: a word was found in it.
+func (r *Reader) takeLine(at, n int, sure bool) bool {
 	r.pos = at + n + 1
-	return r.tell(r.buf[at:at+n], 0, false)
+	r.tell(r.buf[at:at+n], 0, false)
+	return sure || r.matches(r.line.Text)
 }
 
 var newline = []byte{'\n'}
@@ -177,10 +187,10 @@ func (r *Reader) lineOf(i int) int {
 // nextFound returns where the first of the words stands at pos or after it.
 func (r *Reader) nextFound() int {
 	first := r.whole
-	for i, w := range r.words {
+	for i := range r.words {
 		if r.found[i] < r.pos {
 			r.found[i] = r.whole
-			if n := bytes.Index(r.buf[r.pos:r.whole], w); n >= 0 {
+			if n := r.words[i].index(r.buf[r.pos:r.whole]); n >= 0 {
 				r.found[i] = r.pos + n
 			}
 		}
@@ -189,12 +199,13 @@ func (r *Reader) nextFound() int {
 	return first
 }
 
-// tell makes text the current line. It reports whether it matches.
-func (r *Reader) tell(text []byte, dropped int64, partial bool) bool {
+// tell makes text the current line.
+func (r *Reader) tell(text []byte, dropped int64, partial bool) {
 	nul := r.nul
 	r.nul = 0
 	r.line.Number++
-	if hole := leadingNUL(text); hole > 0 {
+	if len(text) > 0 && text[0] == 0 {
+		hole := leadingNUL(text)
 		nul += int64(hole)
 		text = text[hole:]
 	}
@@ -202,14 +213,11 @@ func (r *Reader) tell(text []byte, dropped int64, partial bool) bool {
 		dropped += int64(len(text) - r.max)
 		text = text[:r.max]
 	}
-	if dropped == 0 {
-		text = bytes.TrimSuffix(text, carriageReturn)
+	if n := len(text); dropped == 0 && n > 0 && text[n-1] == '\r' {
+		text = text[:n-1]
 	}
 	r.line.Text, r.line.Dropped, r.line.Partial, r.line.NUL = text, dropped, partial, nul
-	return r.matches(text)
 }
-
-var carriageReturn = []byte{'\r'}
 
 func leadingNUL(text []byte) int {
 	for i, c := range text {
@@ -221,8 +229,8 @@ func leadingNUL(text []byte) int {
 }
 
 func (r *Reader) matches(text []byte) bool {
-	for _, w := range r.words {
-		if bytes.Contains(text, w) {
+	for i := range r.words {
+		if bytes.Contains(text, r.words[i].word) {
 			return true
 		}
 	}

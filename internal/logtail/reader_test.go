@@ -250,7 +250,7 @@ func plainly(in []byte, maxLine int, word string) []Line {
 		l.Dropped = int64(max(0, len(trimmed)-maxLine))
 		l.Text = trimmed[:len(trimmed)-int(l.Dropped)]
 		if l.Dropped == 0 {
-			l.Text = bytes.TrimSuffix(l.Text, carriageReturn)
+			l.Text = bytes.TrimSuffix(l.Text, []byte("\r"))
 		}
 		if bytes.Contains(l.Text, []byte(word)) {
 			lines = append(lines, l)
