@@ -40,7 +40,7 @@ func index(groups map[MAC][]View) owners {
 	o := owners{map[uint32][]MAC{}, map[IPv4][]MAC{}}
 	for m, views := range groups {
 		for _, v := range views {
-			for _, e := range v.Track.Events {
+			for _, e := range v.Track.Events.List() {
 				if e.XID != 0 {
 					note(o.xid, e.XID, m)
 				}
@@ -64,7 +64,7 @@ func note[K comparable](all map[K][]MAC, key K, m MAC) {
 // for addresses pass from one client to another.
 func (o owners) owner(t *Track) (MAC, bool) {
 	var byXID, byAddr []MAC
-	for _, e := range t.Events {
+	for _, e := range t.Events.List() {
 		if e.XID != 0 {
 			byXID = append(append(byXID, o.xid[e.XID]...), o.xid[bits.ReverseBytes32(e.XID)]...)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -108,7 +109,8 @@ func (p *packets) close() { _ = p.plain.Close() }
 // capture makes events of frames.
 type capture struct {
 	*recorder
-	traffic map[MAC]*flow
+	traffic table[flow]
+	idle    []flow    // allocated together
 	recent  [64]*flow // the flows that were met last, by the end of their MAC
 	f       frame
 	newest  time.Time
@@ -116,7 +118,7 @@ type capture struct {
 }
 
 func newCapture(name string, at Point, o ReadOptions) *capture {
-	return &capture{recorder: newRecorder(name, at, o), traffic: map[MAC]*flow{}}
+	return &capture{recorder: newRecorder(name, at, o)}
 }
 
 // frame reads one frame.
@@ -152,8 +154,8 @@ func (c *capture) frame(data []byte, at time.Time, cut bool, link layers.LinkTyp
 // finish gives each client its traffic.
 func (c *capture) finish() *Trace {
 	c.see(c.newest)
-	for m, t := range c.tracks {
-		if f := c.traffic[m]; f != nil {
+	for _, t := range c.tracks.all {
+		if f := c.traffic.get(t.MAC); f != nil {
 			t.Traffic = f.traffic()
 		}
 	}
@@ -167,18 +169,16 @@ func (c *capture) finish() *Trace {
 // instance: others are heard by their broadcasts alone.
 func (c *capture) own() {
 	near := 0
-	for m, t := range c.tracks {
-		if t.Heard = m != c.o.MAC && !t.near(); !t.Heard {
+	for _, t := range c.tracks.all {
+		if t.Heard = t.MAC != c.o.MAC && !t.near(); !t.Heard {
 			near++
 		}
 	}
-	for m, t := range c.tracks {
-		switch {
-		case t.Heard && near > 0:
-			delete(c.tracks, m)
-		case len(c.tracks) == 1:
-			t.Heard = false
-		}
+	if near > 0 {
+		c.tracks.all = slices.DeleteFunc(c.tracks.all, func(t *Track) bool { return t.Heard })
+	}
+	if len(c.tracks.all) == 1 {
+		c.tracks.all[0].Heard = false
 	}
 }
 
@@ -188,8 +188,8 @@ func (t *Track) near() bool {
 	if t.Traffic.From+t.Traffic.To > 0 {
 		return true
 	}
-	for _, e := range t.Events {
-		if e.Cast == Unicast {
+	for i := range t.Events.n {
+		if t.Events.fromEnd(i).cast == Unicast {
 			return true
 		}
 	}

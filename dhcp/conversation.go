@@ -86,7 +86,7 @@ func (s *Snapshot) groups() map[MAC][]View {
 		for _, t := range trace.Tracks {
 			v := View{Track: t, Trace: trace, Point: trace.Point}
 			switch {
-			case len(t.Events) == 0:
+			case t.Events.n == 0:
 			case t.Heard:
 				heard = append(heard, v)
 			case t.MAC == (MAC{}):
@@ -111,7 +111,10 @@ func converse(m MAC, views []View, until time.Time) Conversation {
 	ref := c.reference()
 	for i := range views {
 		v := &views[i]
-		v.Events = v.Track.Events
+		v.Events = v.Track.Events.List()
+	}
+	for i := range views {
+		v := &views[i]
 		if i != ref {
 			v.align(&views[ref])
 		}
@@ -136,11 +139,10 @@ func (c *Conversation) reference() int {
 
 // align shifts the view to the clock of the reference.
 func (v *View) align(ref *View) {
-	v.Offset, v.Doubt, v.Told = align(ref.Track.Events, v.Track.Events)
+	v.Offset, v.Doubt, v.Told = align(ref.Events, v.Events)
 	if v.Offset == 0 {
 		return
 	}
-	v.Events = slices.Clone(v.Track.Events)
 	for i := range v.Events {
 		e := &v.Events[i]
 		if !e.Time.IsZero() {

@@ -62,7 +62,7 @@ func script(text string) (events []Event) {
 }
 
 func trace(at Point, events []Event) *Trace {
-	t := &Track{MAC: client, Events: events, Lease: Lease{Addr: addr, Server: server, Time: 1000 * time.Second, T1: 500 * time.Second, T2: 875 * time.Second}}
+	t := &Track{MAC: client, Events: EventsOf(events), Lease: Lease{Addr: addr, Server: server, Time: 1000 * time.Second, T1: 500 * time.Second, T2: 875 * time.Second}}
 	tr := &Trace{Name: string(at), Point: at, Tracks: []*Track{t}, From: t0, Until: events[len(events)-1].Time}
 	if at == ClientLog {
 		tr.Format = Dhclient
@@ -78,16 +78,18 @@ func beside(t *Trace, seconds int, both bool) *Trace {
 	if both {
 		tr.LastTo, tr.To = last, int64(seconds)
 	}
-	for i, e := range t.Tracks[0].Events {
+	events := t.Tracks[0].Events.List()
+	for i, e := range events {
 		until := e.Time
 		if last.Before(until) {
 			until = last
 		}
-		t.Tracks[0].Events[i].Before.From = until.UnixNano()
+		events[i].Before.From = until.UnixNano()
 		if both {
-			t.Tracks[0].Events[i].Before.To = until.UnixNano()
+			events[i].Before.To = until.UnixNano()
 		}
 	}
+	t.Tracks[0].Events = EventsOf(events)
 	t.Tracks[0].Traffic = tr
 	return t
 }
@@ -156,9 +158,11 @@ func TestClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-40 * time.Second, -time.Hour, 0, 40 * time.Second, 400 * 24 * time.Hour} {
 		s := load(t, "testdata/dhclient/replies-dropped", "SC")
 		for _, track := range s.Traces[1].Tracks {
-			for i := range track.Events {
-				track.Events[i].Time = track.Events[i].Time.Add(ahead)
+			events := track.Events.List()
+			for i := range events {
+				events[i].Time = events[i].Time.Add(ahead)
 			}
+			track.Events = EventsOf(events)
 		}
 		s.Traces[1].From, s.Traces[1].Until = s.Traces[1].From.Add(ahead), s.Traces[1].Until.Add(ahead)
 		v := judge(t, s)

@@ -162,8 +162,11 @@ func prefixOption(text *[]byte) bool {
 
 // told gives the lease time to the answer that it is said of.
 func (t *Track) told(lease Lease) {
-	if n := len(t.Events); n > 0 && lease.Time > 0 && t.Events[n-1].Kind == Ack {
-		t.Events[n-1].Lease = lease.Time
+	if t.Events.n == 0 || lease.Time <= 0 {
+		return
+	}
+	if last := t.Events.fromEnd(0); last.kind == Ack {
+		last.lease = wholeSeconds(lease.Time)
 	}
 }
 

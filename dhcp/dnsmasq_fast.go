@@ -44,7 +44,7 @@ func (l *logReader) again(text []byte, number int64) bool {
 func (l *logReader) known(m MAC, e Event, iface, name []byte) bool {
 	t := l.last
 	if t == nil || t.MAC != m {
-		if t = l.tracks[m]; t == nil {
+		if t = l.tracks.get(m); t == nil {
 			return false
 		}
 		l.last = t

@@ -68,6 +68,8 @@
 // A track keeps the events around the break and the newest ones, at most
 // [MaxEvents]; the others are counted. [ReadOptions.MaxClients] bounds the
 // number of tracks, so that memory is bounded whatever a log or capture holds.
+// [Events] are kept small, in memory that tracks share; List gives them as
+// [Event]s.
 //
 // # Safety
 //

@@ -62,10 +62,10 @@ func (l *growingLog) copy(always bool) *Trace {
 		return nil
 	}
 	l.fresh = false
-	t := l.finish()
+	t, events := l.finish(), l.events.clone()
 	for i, track := range t.Tracks {
 		c := *track
-		c.Events, c.Names, c.ClientIDs = slices.Clone(c.Events), slices.Clone(c.Names), slices.Clone(c.ClientIDs)
+		c.Names, c.ClientIDs, c.Events.in = slices.Clone(c.Names), slices.Clone(c.ClientIDs), events
 		t.Tracks[i] = &c
 	}
 	return t

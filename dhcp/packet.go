@@ -177,12 +177,12 @@ func (c *capture) tell(t *Track, e *Event, p packet) {
 
 // repeats reports whether the capture has this message already.
 func (t *Track) repeats(e Event) bool {
-	for i := len(t.Events) - 1; i >= 0 && i >= len(t.Events)-4; i-- {
-		o := t.Events[i]
-		if e.Time.Sub(o.Time) > again {
+	for i := range min(t.Events.n, 4) {
+		o := t.Events.fromEnd(i)
+		if e.Time.Sub(o.time()) > again {
 			return false
 		}
-		if o.Kind == e.Kind && o.XID == e.XID && o.Server == e.Server && o.Addr == e.Addr && (o.Cast == e.Cast || e.Flags&Relayed != 0) {
+		if o.kind == e.Kind && o.xid == e.XID && o.server == e.Server && o.addr == e.Addr && (o.cast == e.Cast || e.Flags&Relayed != 0) {
 			return true
 		}
 	}

@@ -29,7 +29,7 @@ func readLog(t testing.TB, f Format, text string) *Trace {
 // show writes events in short.
 func show(trace *Trace) (out []string) {
 	for _, t := range trace.Tracks {
-		for _, e := range t.Events {
+		for _, e := range t.Events.List() {
 			text := e.Kind.String()
 			if e.Cast == Unicast {
 				text += " uc"
@@ -124,7 +124,7 @@ func TestRotated(t *testing.T) {
 		"d.log.1.gz": {Data: old.Bytes()},
 		"d.log":      {Data: []byte("Jan  1 00:01:00 n dnsmasq-dhcp[1]: DHCPACK(eth0) 10.2.0.21 fa:16:3e:24:e7:22 vm\nJan  1 00:02:00 n dnsmasq-dhcp[1]: DHCPACK(eth0) 10.2.0.2")},
 	}, "d.log", Dnsmasq, o)
-	if err != nil || len(trace.Tracks) != 1 || len(trace.Tracks[0].Events) != 2 || trace.Unread != 1 {
+	if err != nil || len(trace.Tracks) != 1 || trace.Tracks[0].Events.Len() != 2 || trace.Unread != 1 {
 		t.Fatalf("%+v %v", trace, err)
 	}
 	if gap := trace.Until.Sub(trace.From); gap != 2*time.Minute {
@@ -147,8 +147,9 @@ func TestBounded(t *testing.T) {
 		t.Fatalf("%d tracks, %q, %v", len(trace.Tracks), trace.Unseen, err)
 	}
 	one := trace.Tracks[0]
-	if n := len(one.Events); n > MaxEvents || int64(n)+one.Left != 300 || !one.Events[0].Time.Equal(trace.From) {
-		t.Errorf("%d kept, %d not, from %v", n, one.Left, one.Events[0].Time)
+	events := one.Events.List()
+	if n := len(events); n > MaxEvents || int64(n)+one.Left != 300 || !events[0].Time.Equal(trace.From) {
+		t.Errorf("%d kept, %d not, from %v", n, one.Left, events[0].Time)
 	}
 }
 
@@ -319,7 +320,9 @@ func TestDiagram(t *testing.T) {
 		}
 	}
 	hostile := trace(ClientLog, script(lease+"N500"))
-	hostile.Tracks[0].Events[4].Reason = "\x1b[2J</text><script>"
+	events := hostile.Tracks[0].Events.List()
+	events[4].Reason = "\x1b[2J</text><script>"
+	hostile.Tracks[0].Events = EventsOf(events)
 	for c := range Converse(&Snapshot{Traces: []*Trace{hostile}}) {
 		var b strings.Builder
 		if err := WriteDiagram(&b, c); err != nil || strings.Contains(b.String(), "\x1b") {

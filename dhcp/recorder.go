@@ -12,13 +12,15 @@ import (
 type recorder struct {
 	trace  *Trace
 	o      ReadOptions
-	tracks map[MAC]*Track
+	tracks table[Track]
 	named  map[string]*Track // clients whose MAC is not told, by host and interface
 	last   *Track
 	full   int64 // events of clients beyond the limit
 	words  map[string]string
 	minute minute
-	slab   []Event
+	events *store
+	fresh  []Track // allocated together
+	thick  []Event // of the track that is thinned
 }
 
 func newRecorder(name string, at Point, o ReadOptions) *recorder {
@@ -26,7 +28,7 @@ func newRecorder(name string, at Point, o ReadOptions) *recorder {
 		o.MaxClients = DefaultMaxClients
 	}
 	return &recorder{trace: &Trace{Name: name, Point: at}, o: o,
-		tracks: map[MAC]*Track{}, named: map[string]*Track{}, words: map[string]string{}}
+		events: &store{}, named: map[string]*Track{}, words: map[string]string{}}
 }
 
 // track returns the track of a client; nil when there are too many.
@@ -34,46 +36,39 @@ func (r *recorder) track(m MAC) *Track {
 	if r.last != nil && r.last.MAC == m {
 		return r.last
 	}
-	t := r.tracks[m]
+	t := r.tracks.get(m)
 	if t == nil {
-		if len(r.tracks)+len(r.named) >= r.o.MaxClients {
+		if len(r.tracks.all)+len(r.named) >= r.o.MaxClients {
 			return nil
 		}
-		t = r.newTrack(m)
-		r.tracks[m] = t
+		t = r.newTrack()
+		t.MAC = m
+		r.tracks.put(m, t)
 	}
 	r.last = t
 	return t
 }
 
-// newTrack makes a track. Of many clients the few events that each keeps are
-// allocated together.
-func (r *recorder) newTrack(m MAC) *Track {
-	t := &Track{MAC: m}
-	if len(r.tracks) >= slabFrom {
-		if len(r.slab) < FewEvents {
-			r.slab = make([]Event, slabTracks*FewEvents)
-		}
-		t.Events, r.slab = r.slab[:0:FewEvents], r.slab[FewEvents:]
+// newTrack makes a track, of many clients several at once.
+func (r *recorder) newTrack() *Track {
+	if len(r.fresh) == 0 {
+		r.fresh = make([]Track, min(len(r.tracks.all)/8+1, pageLen))
 	}
+	t := &r.fresh[0]
+	r.fresh = r.fresh[1:]
+	t.Events.in = r.events
 	return t
 }
-
-// From how many tracks on events are allocated for many at once, and for how
-// many.
-const (
-	slabFrom   = 1_000
-	slabTracks = 128
-)
 
 // client returns the track of a client that is known by its host's name.
 func (r *recorder) client(host string) *Track {
 	t := r.named[host]
 	if t == nil {
-		if len(r.tracks)+len(r.named) >= r.o.MaxClients {
+		if len(r.tracks.all)+len(r.named) >= r.o.MaxClients {
 			return nil
 		}
-		t = &Track{Host: host, MAC: r.o.MAC}
+		t = r.newTrack()
+		t.Host, t.MAC = host, r.o.MAC
 		r.named[host] = t
 	}
 	return t
@@ -87,13 +82,13 @@ func (r *recorder) add(t *Track, e Event) {
 		}
 		r.see(e.Time)
 	}
-	t.Events = append(t.Events, e)
+	t.Events.add(&e)
 	limit := MaxEvents
-	if len(r.tracks) > manyTracks {
+	if len(r.tracks.all) > manyTracks {
 		limit = FewEvents
 	}
-	if len(t.Events) >= limit {
-		t.thin(limit, rhythmOf(r.trace.Point, t.Lease, e.Time))
+	if t.Events.n >= limit {
+		r.thin(t, limit, rhythmOf(r.trace.Point, t.Lease, e.Time))
 	}
 }
 
@@ -172,10 +167,11 @@ const maxNames = 8
 
 // thin drops events of a track that has limit of them: it keeps those around
 // the beginning of the last trouble, and the newest.
-func (t *Track) thin(limit int, r rhythm) {
-	n := len(t.Events)
+func (r *recorder) thin(t *Track, limit int, rh rhythm) {
+	r.thick = t.Events.appendTo(r.thick[:0])
+	n := len(r.thick)
 	from, to := 0, 0
-	if s := lastSpell(spells(t.Events, r)); s != nil {
+	if s := lastSpell(spells(r.thick, rh)); s != nil {
 		from = max(0, s.from-limit/8)
 		to = min(n, s.from+limit/4)
 	}
@@ -183,10 +179,13 @@ func (t *Track) thin(limit int, r rhythm) {
 	if from == 0 && rest == to {
 		rest = min(n, to+limit/4) // the trouble is all there is: its middle goes
 	}
-	kept := append(t.Events[:0], t.Events[from:to]...)
-	kept = append(kept, t.Events[rest:]...)
-	t.Left += int64(n - len(kept))
-	t.Events = kept
+	t.Events.clear()
+	for i := range r.thick {
+		if i >= from && i < to || i >= rest {
+			t.Events.add(&r.thick[i])
+		}
+	}
+	t.Left += int64(n - t.Events.n)
 }
 
 // finish returns the trace as it is now; the tracks are not copied.
@@ -194,14 +193,15 @@ func (r *recorder) finish() *Trace {
 	now := *r.trace
 	t := &now
 	t.Daemon, t.Unseen, t.Server.Ranges = slices.Clone(t.Daemon), slices.Clone(t.Unseen), slices.Clone(t.Server.Ranges)
-	for _, all := range r.tracks {
-		t.Tracks = append(t.Tracks, all)
-	}
+	t.Tracks = slices.Clone(r.tracks.all)
 	for _, host := range r.named {
 		t.Tracks = append(t.Tracks, host)
 	}
 	slices.SortFunc(t.Tracks, func(a, b *Track) int {
-		return cmp.Or(bytes.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Interface, b.Interface))
+		if c := cmp.Compare(keyOf(a.MAC), keyOf(b.MAC)); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Interface, b.Interface))
 	})
 	t.Rate = r.minute.rate()
 	if r.full > 0 {

@@ -67,9 +67,9 @@ type Track struct {
 	Host      string   // of a client's log: the host that the line names
 	Interface string   // of the server's or client's log; the last one
 	Lease     Lease    // the last one that was told
-	Events    []Event  // in the order of the log or capture
-	Left      int64    // events that were not kept
-	Traffic   Traffic  // what was not DHCP; captures alone
+	Events    Events
+	Left      int64   // events that were not kept
+	Traffic   Traffic // what was not DHCP; captures alone
 	// Heard: a capture within an instance or at its tap has broadcasts of
 	// several clients, and nothing tells whose it is: this one may be another
 	// instance's.

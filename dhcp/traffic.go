@@ -13,8 +13,8 @@ type flow struct {
 	asked, replies      uint32
 	vain                int64 // the first ARP request since the last reply
 	bytes               int64
-	width               int64 // of a slot, in nanoseconds
-	slots               [loadSlots]int64
+	width               int64             // of a slot, in nanoseconds
+	slots               *[loadSlots]int64 // nil: no load yet
 }
 
 // loadSlots is how finely the load of a capture is kept: its time is cut into
@@ -27,13 +27,17 @@ func (c *capture) flow(m MAC) *flow {
 	if f := *slot; f != nil && f.mac == m {
 		return f
 	}
-	f := c.traffic[m]
+	f := c.traffic.get(m)
 	if f == nil {
-		if len(c.traffic) >= 2*c.o.MaxClients {
+		if len(c.traffic.all) >= 2*c.o.MaxClients {
 			return nil
 		}
-		f = &flow{mac: m, width: int64(time.Second)}
-		c.traffic[m] = f
+		if len(c.idle) == 0 {
+			c.idle = make([]flow, min(len(c.traffic.all)/8+1, pageLen))
+		}
+		f, c.idle = &c.idle[0], c.idle[1:]
+		f.mac, f.width = m, int64(time.Second)
+		c.traffic.put(m, f)
 	}
 	*slot = f
 	return f
@@ -90,7 +94,7 @@ func (c *capture) arp(f *frame) {
 
 // unreachable notes that nobody listens at the server.
 func (c *capture) unreachable(f *frame) {
-	t := c.tracks[f.dst]
+	t := c.tracks.get(f.dst)
 	if t == nil {
 		return
 	}
@@ -116,6 +120,9 @@ func (fl *flow) load(f *frame) {
 	at := f.at.UnixNano()
 	if fl.first == 0 {
 		fl.first = at
+	}
+	if fl.slots == nil {
+		fl.slots = new([loadSlots]int64)
 	}
 	fl.bytes += int64(f.size)
 	i := (at - fl.first) / fl.width

@@ -1,0 +1,228 @@
+package dhcp
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/stackmend/stackmend/internal/logtail"
+)
+
+// kept is an event as a store keeps it: 40 bytes without pointers.
+type kept struct {
+	at           int64  // nanoseconds since 1970; untold: no time
+	number       uint32 // its lower bits
+	xid          uint32
+	addr, server IPv4
+	lease        uint32 // seconds
+	extra        uint32 // its extra, from 1; 0: none
+	numberHigh   uint8
+	kind         Kind
+	cast         Cast
+	who          uint8
+	flags        Flags
+	doubt        uint8
+}
+
+const untold = math.MinInt64
+
+// An extra is what few events have.
+type extra struct {
+	reason string
+	before Before
+}
+
+// A chunk is a few events of one track, and which chunk has those before.
+type chunk struct {
+	events [chunkLen]kept
+	before uint32 // from 1; 0: none
+}
+
+const (
+	chunkLen = 4
+	pageLen  = 128 // chunks or extras that are allocated together
+)
+
+// A store keeps the events of many tracks. What one does not keep any longer
+// is used for others.
+type store struct {
+	chunks     pages[chunk]
+	extras     pages[extra]
+	freeChunks []uint32
+	freeExtras []uint32
+}
+
+// pages are a list that grows without being copied. Its items count from 1.
+type pages[T any] struct {
+	all [][]T
+	n   uint32
+}
+
+func (p *pages[T]) at(i uint32) *T { return &p.all[(i-1)/pageLen][(i-1)%pageLen] }
+
+func (p *pages[T]) grow() uint32 {
+	if p.n%pageLen == 0 {
+		p.all = append(p.all, make([]T, pageLen))
+	}
+	p.n++
+	return p.n
+}
+
+func (p *pages[T]) clone() pages[T] {
+	c := pages[T]{all: slices.Clone(p.all), n: p.n}
+	for i := range c.all {
+		c.all[i] = slices.Clone(c.all[i])
+	}
+	return c
+}
+
+// take returns a free item.
+func take[T any](p *pages[T], free *[]uint32) uint32 {
+	if n := len(*free); n > 0 {
+		i := (*free)[n-1]
+		*free = (*free)[:n-1]
+		return i
+	}
+	return p.grow()
+}
+
+// clone returns a copy for those who only look at it.
+func (s *store) clone() *store { return &store{chunks: s.chunks.clone(), extras: s.extras.clone()} }
+
+// Events are those of one track, kept small. In JSON they are a list of Event.
+type Events struct {
+	in   *store
+	last uint32 // its last chunk
+	n    int
+}
+
+// EventsOf keeps events that were not read by this package: leases in whole
+// seconds, times in UTC.
+func EventsOf(list []Event) Events {
+	c := Events{in: &store{}}
+	for i := range list {
+		c.add(&list[i])
+	}
+	return c
+}
+
+// Len is how many there are.
+func (c *Events) Len() int { return c.n }
+
+// List returns them in the order of the log or capture. The list is the
+// caller's.
+func (c *Events) List() []Event { return c.appendTo(nil) }
+
+// MarshalJSON writes a list of Event.
+func (c Events) MarshalJSON() ([]byte, error) { return json.Marshal(c.List()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Events) UnmarshalJSON(b []byte) error {
+	var list []Event
+	err := json.Unmarshal(b, &list)
+	*c = EventsOf(list)
+	return err
+}
+
+// fromEnd returns the i-th event from the end, from 0.
+func (c *Events) fromEnd(i int) *kept {
+	at := c.n - 1 - i
+	b := c.in.chunks.at(c.last)
+	for n := (c.n - 1) / chunkLen; n > at/chunkLen; n-- {
+		b = c.in.chunks.at(b.before)
+	}
+	return &b.events[at%chunkLen]
+}
+
+func (c *Events) add(e *Event) {
+	slot := c.n % chunkLen
+	if slot == 0 {
+		i := take(&c.in.chunks, &c.in.freeChunks)
+		c.in.chunks.at(i).before = c.last
+		c.last = i
+	}
+	c.in.pack(&c.in.chunks.at(c.last).events[slot], e)
+	c.n++
+}
+
+// clear gives back all of them.
+func (c *Events) clear() {
+	for n := c.n; n > 0; {
+		b := c.in.chunks.at(c.last)
+		used := (n-1)%chunkLen + 1
+		for _, e := range b.events[:used] {
+			if e.extra != 0 {
+				*c.in.extras.at(e.extra) = extra{}
+				c.in.freeExtras = append(c.in.freeExtras, e.extra)
+			}
+		}
+		c.in.freeChunks = append(c.in.freeChunks, c.last)
+		c.last = b.before
+		n -= used
+	}
+	c.n = 0
+}
+
+// appendTo appends the events to a list.
+func (c *Events) appendTo(list []Event) []Event {
+	if c.n == 0 {
+		return list
+	}
+	at := len(list)
+	list = slices.Grow(list, c.n)[:at+c.n]
+	for n, i := c.n, c.last; n > 0; {
+		b := c.in.chunks.at(i)
+		used := (n-1)%chunkLen + 1
+		n -= used
+		for j := range used {
+			c.in.unpack(&list[at+n+j], &b.events[j])
+		}
+		i = b.before
+	}
+	return list
+}
+
+func (s *store) pack(k *kept, e *Event) {
+	*k = kept{at: untold, number: uint32(e.Number), numberHigh: uint8(e.Number >> 32), xid: e.XID, addr: e.Addr, server: e.Server, lease: wholeSeconds(e.Lease),
+		kind: e.Kind, cast: e.Cast, who: e.Who, flags: e.Flags, doubt: uint8(e.Doubt)}
+	if !e.Time.IsZero() {
+		k.at = sinceEpoch(e.Time)
+	}
+	if e.Reason != "" || e.Before != (Before{}) {
+		k.extra = take(&s.extras, &s.freeExtras)
+		*s.extras.at(k.extra) = extra{e.Reason, e.Before}
+	}
+}
+
+func (s *store) unpack(e *Event, k *kept) {
+	*e = Event{Time: k.time(), Lease: time.Duration(k.lease) * time.Second, Number: int64(k.numberHigh)<<32 | int64(k.number), XID: k.xid, Addr: k.addr, Server: k.server,
+		Kind: k.kind, Cast: k.cast, Flags: k.flags, Doubt: logtail.Doubt(k.doubt), Who: k.who}
+	if k.extra != 0 {
+		x := s.extras.at(k.extra)
+		e.Reason, e.Before = x.reason, x.before
+	}
+}
+
+func (k *kept) time() time.Time {
+	if k.at == untold {
+		return time.Time{}
+	}
+	return time.Unix(0, k.at).UTC()
+}
+
+// sinceEpoch is in nanoseconds. Hostile stamps lie beyond what 64 bits hold.
+func sinceEpoch(t time.Time) int64 {
+	const end = math.MaxInt64/int64(time.Second) - 1
+	if sec := t.Unix(); sec > -end && sec < end {
+		return t.UnixNano()
+	} else if sec < 0 {
+		return untold + 1
+	}
+	return math.MaxInt64
+}
+
+// wholeSeconds of a lease; longer than 136 years is as long.
+func wholeSeconds(d time.Duration) uint32 {
+	return uint32(min(max(d/time.Second, 0), math.MaxUint32))
+}
