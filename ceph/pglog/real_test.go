@@ -246,6 +246,46 @@ func TestTrimInactive(t *testing.T) {
 	}
 }
 
+// TestErasure: of a pool of k = 2 and m = 1 no OSD can be spared, for k + 1 are
+// to be left; and its placement group is not among those that are to be trimmed.
+func TestErasure(t *testing.T) {
+	c, cfg := cluster(t), config(cluster(t))
+	for _, argv := range []string{"osd erasure-code-profile set two k=2 m=1 crush-failure-domain=host", "osd pool create ec 1 1 erasure two"} {
+		_, err := c.Ceph(strings.Fields(argv)...)
+		must(t, err)
+	}
+	defer func() {
+		_, err := c.Ceph(strings.Fields("osd pool delete ec ec --yes-i-really-really-mean-it")...)
+		must(t, err)
+		must(t, clean(c))
+	}()
+	listed := false // by the manager; the monitor's status is of a moment before
+	must(t, c.Until("clean with the new pool", func(s labceph.Status) bool {
+		if listed && s.OSDMap.Up == labceph.OSDs && s.Clean() {
+			return true
+		}
+		out, err := c.Ceph("-f", "json", "pg", "ls-by-pool", "ec")
+		listed = err == nil && strings.Contains(string(out), `"active+clean"`)
+		return false
+	}))
+	s, err := pglog.Observe(ctx(t), cfg, pglog.Options{OSDs: []int{0}})
+	must(t, err)
+	p := pglog.Plan(s, pglog.Policy{MaxDups: 1, Active: true})
+	if len(p.Steps) != 2+4 || !strings.Contains(p.Steps[3].Reason, fmt.Sprintf("%d of %d placement groups", len(s.OSDs[0].PGs)-1, len(s.OSDs[0].PGs))) {
+		t.Errorf("%+v", p)
+	}
+	_, err = stackmend.Run(ctx(t), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, GuardTimeout: time.Minute})
+	if err == nil || !strings.Contains(err.Error(), "of pool ec would be left with 2 of 3 members, and needs 3") {
+		t.Error(err)
+	}
+}
+
+func ctx(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // pools are the names of all pools.
 func pools(t testing.TB, c *labceph.Cluster) []string {
 	t.Helper()
