@@ -99,7 +99,7 @@ func (a *apiSide) read(ctx context.Context, table, column, values, and string) (
 		if row.id, err = strconv.ParseInt(string(text["id"].value), 10, 64); err != nil {
 			return err
 		}
-		row.body, err = json.Marshal(text)
+		row.body, err = text.json()
 		out = append(out, row)
 		return err
 	}, q)

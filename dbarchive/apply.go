@@ -193,6 +193,8 @@ type rangeOf struct {
 	to          Destination
 	retired     []string
 	api         bool
+	runs        [][]Span // as the plan counted them
+	tables      []string
 }
 
 // parse reads a step's Args: a plan is untrusted input.
@@ -220,6 +222,10 @@ func parse(s stackmend.Step) (r rangeOf, err error) {
 		r.retired = strings.Split(h, ",")
 	}
 	r.api = s.Args["api"] == "yes"
+	if r.runs, err = parseSpans(s.Args["spans"], r.first, r.last); err != nil {
+		return bad("spans", err)
+	}
+	r.tables = strings.Split(s.Args["tables"], ",")
 	return r, nil
 }
 

@@ -68,11 +68,36 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// all moves the range, page by page.
+// all moves the range: what the plan has counted as it was counted, and what
+// it has not page by page.
 func (x *archiving) all(ctx context.Context) error {
 	after := x.r.first - 1
+	for _, run := range x.r.runs {
+		if first := run[0].First; first > after+1 {
+			if err := x.read(ctx, after, first-1); err != nil {
+				return err
+			}
+			after = first - 1
+		}
+		for left := run; len(left) > 0; {
+			var some []Span
+			some, left = x.pace.cutSpans(left)
+			if err := x.counted(ctx, after, some); err != nil {
+				return err
+			}
+			after = some[len(some)-1].Last
+		}
+	}
+	if after >= x.r.last {
+		return nil
+	}
+	return x.read(ctx, after, x.r.last)
+}
+
+// read moves the trees of a part of the range, page by page, each measured.
+func (x *archiving) read(ctx context.Context, after, last int64) error {
 	for {
-		p, err := x.m.l.read(ctx, x.m.s, x.reading(after, x.r.last, pageSize))
+		p, err := x.m.l.read(ctx, x.m.s, x.reading(after, last, pageSize))
 		if err != nil {
 			return err
 		}

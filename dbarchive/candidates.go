@@ -23,12 +23,13 @@ type candidate struct {
 	both    []int64
 	live    []string // tables with live rows that keep the tree
 	bytes   int64
+	counted int64 // rows by the plan's count: they are not measured again
 
 	code, why string // why it stays
 }
 
 func (c *candidate) total() int64 {
-	var n int64
+	n := c.counted
 	for _, r := range c.rows {
 		n += r
 	}
@@ -64,7 +65,7 @@ func (l *layout) read(ctx context.Context, s *session, r reading) (page, error) 
 
 // judge measures trees and decides which of them may go.
 func (l *layout) judge(ctx context.Context, s *session, cs []*candidate, r reading) error {
-	if err := l.measure(ctx, s, cs, r.both); err != nil {
+	if err := l.measure(ctx, s, cs, r.copies); err != nil {
 		return err
 	}
 	for _, c := range cs {
@@ -102,12 +103,12 @@ type reading struct {
 	before      time.Time
 	after, last int64
 	limit       int
-	both        bool // look for rows that the destination has already
+	copies      copies // look for rows that the destination has already; nil: do not
 	hosts       hosts
 }
 
 // measure counts the rows of the trees.
-func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, both bool) error {
+func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, there copies) error {
 	by := map[string]*candidate{}
 	var named []*candidate
 	for _, c := range cs {
@@ -141,7 +142,7 @@ func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, both 
 			}
 		}
 		return nil
-	}, l.sizes(picked(named), both))
+	}, l.sizes(picked(named), there))
 	if err != nil {
 		return fmt.Errorf("dbarchive: measuring trees: %w", err)
 	}

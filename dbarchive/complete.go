@@ -91,8 +91,8 @@ func (a *Applier) verifyComplete(ctx context.Context, s stackmend.Step, sess *se
 // left counts what interrupted runs left: API rows to be cleared or put back,
 // and copies in a depot to be dropped.
 func (s *session) left(ctx context.Context, schema string) (pending, undropped int64, err error) {
-	err = s.row(ctx, fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %s WHERE state<>%d), (SELECT COUNT(*) FROM %s WHERE state=%d)",
-		qualified(schema, apiRowsTable), apiCleared, qualified(schema, movesTable), moveOpen), nil, &pending, &undropped)
+	err = s.row(ctx, fmt.Sprintf("SELECT (SELECT %s FROM %s WHERE state<>%d), (SELECT COUNT(*) FROM %s WHERE state=%d)",
+		openRows, qualified(schema, apiRowsTable), apiCleared, qualified(schema, movesTable), moveOpen), nil, &pending, &undropped)
 	return pending, undropped, err
 }
 

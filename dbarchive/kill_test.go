@@ -215,7 +215,7 @@ func TestKilledBetweenTheDatabases(t *testing.T) {
 	w := fresh(t)
 	x := newWire(t, w.Server)
 	for _, moment := range []string{"REPLACE INTO `nova`.`stackmend_api_rows`", "*/ COMMIT", "STRAIGHT_JOIN `nova_api`.`instance_mappings`",
-		"STRAIGHT_JOIN `nova_api`.`request_specs`", "UPDATE `nova`.`stackmend_api_rows`"} {
+		"STRAIGHT_JOIN `nova_api`.`request_specs`", "DELETE FROM `nova`.`stackmend_api_rows`"} {
 		for _, forward := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s forwarded %v", moment, forward), func(t *testing.T) {
 				must(t, w.Clear(databases...))

@@ -1,8 +1,10 @@
 package dbarchive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,39 +18,24 @@ func (l *layout) looseWhere(t *Table, before time.Time) string {
 	q := qualifies(before)
 	if m := l.tree.member(t.Name); m != nil && m.parent == nil {
 		q += fmt.Sprintf(" AND NOT EXISTS (SELECT 1 FROM %s AS i FORCE INDEX (%s) WHERE i.uuid=t.%s AND i.deleted<>0)",
-			qualified(l.source, instances), quote(l.tree.root.index()), quote(m.column))
+			qualified(l.source, instances), quote(cmp.Or(l.tree.root.table.Dead[l.tree.root.column], l.tree.root.index())), quote(m.column))
 	}
 	return q
 }
 
-// looseRows finds deleted rows that belong to no deleted instance, in a session
-// and a goroutine of its own if there are readers.
-func (v *survey) looseRows(ctx context.Context, readers []*session) func() ([]RowRange, error) {
-	var tables []*Table
-	for _, t := range v.st.Schema.loose() {
-		if v.per[t.Name] == nil || v.per[t.Name].Drift == "" {
-			tables = append(tables, t)
+// looseTables are those whose copies can take such rows.
+func (v *survey) looseTables() []*Table {
+	return slices.DeleteFunc(v.st.Schema.loose(), func(t *Table) bool { return v.per[t.Name] != nil && v.per[t.Name].Drift != "" })
+}
+
+// looseRows finds deleted rows that belong to no deleted instance.
+func (v *survey) looseRows(ctx context.Context, s *session, tables []*Table) (rs []RowRange, err error) {
+	for _, t := range tables {
+		if rs, err = v.l.looseOf(ctx, s, t, v.sel.Before, rs); err != nil {
+			return nil, err
 		}
 	}
-	walk := func(s *session) (rs []RowRange, err error) {
-		for _, t := range tables {
-			if err == nil {
-				rs, err = v.l.looseOf(ctx, s, t, v.sel.Before, rs)
-			}
-		}
-		return rs, err
-	}
-	if len(readers) == 0 {
-		return func() ([]RowRange, error) { return walk(v.s) }
-	}
-	var rs []RowRange
-	var err error
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		rs, err = walk(readers[0])
-	}()
-	return func() ([]RowRange, error) { <-over; return rs, err }
+	return rs, nil
 }
 
 // takeLoose counts the ranges for which there is room.
@@ -90,14 +77,14 @@ func (l *layout) looseOf(ctx context.Context, s *session, t *Table, before time.
 
 // orphans counts rows whose instance does not exist: a foreign key was off
 // when they were left, and nothing of nova's finds them.
-func (v *survey) orphans(ctx context.Context) error {
+func (v *survey) orphans(ctx context.Context, s *session) error {
 	v.st.Gone = map[string]int64{}
 	for _, m := range v.l.tree.members {
 		if m.parent != nil {
 			continue
 		}
 		var n int64
-		err := v.s.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s AS t LEFT JOIN %s AS i ON i.uuid=t.%[3]s WHERE t.%[3]s IS NOT NULL AND i.id IS NULL",
+		err := s.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s AS t LEFT JOIN %s AS i ON i.uuid=t.%[3]s WHERE t.%[3]s IS NOT NULL AND i.id IS NULL",
 			qualified(v.l.source, m.table.Name), qualified(v.l.source, instances), quote(m.column)), nil, &n)
 		if err != nil {
 			if err := v.unseen("rows of "+m.table.Name+" whose instance is gone", err); err != nil {

@@ -22,8 +22,11 @@ type mover struct {
 	out    *ledger            // nil: within the server
 	cell   Cell
 
-	owing     bool         // API rows of archived trees are still there: the API database refused once
-	uncleared []*candidate // whose API rows are gone, which the cell is still to be told
+	counted map[*member]bool // those that have rows of trees that the plan has counted
+
+	owing   bool   // API rows of archived trees are still there: the API database refused once
+	open    string // the note of the last transaction's API rows
+	cleared string // a note whose API rows are gone, which the cell is still to be told
 }
 
 // remember notes the columns of all tables, before the step's assumptions are
@@ -79,7 +82,7 @@ func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
 		}
 		return m.s.rollback(err)
 	}
-	m.uncleared = m.uncleared[:0]
+	m.cleared = ""
 	if m.api == nil {
 		return nil
 	}
@@ -87,9 +90,7 @@ func (m *mover) move(ctx context.Context, cs []*candidate, merge bool) error {
 		m.owing = true
 		return m.api.rollback(fmt.Errorf("dbarchive: clearing API rows of archived instances (the next run completes it): %w", err))
 	}
-	if len(rows) > 0 {
-		m.uncleared = append(m.uncleared, cs...)
-	}
+	m.cleared = m.open
 	return nil
 }
 
@@ -170,27 +171,27 @@ func (m *mover) commit(ctx context.Context, cs []*candidate) error {
 }
 
 // notes writes, in the same transaction, which API rows are to be cleared and
-// which have been since the last one.
-func (m *mover) notes(ctx context.Context, cs []*candidate, rows []apiRow) error {
+// that those of the last one have been.
+func (m *mover) notes(ctx context.Context, cs []*candidate, rows []apiRow) (err error) {
 	ids := map[string]int64{}
 	for _, c := range cs {
 		ids[strings.ToLower(c.uuid)] = c.id
 	}
-	if err := m.s.save(ctx, m.l.source, rows, ids, apiToClear); err != nil {
+	if err := m.s.save(ctx, m.l.source, rows, ids, apiCleared); err != nil {
+		return err
+	}
+	if m.open, err = m.s.note(ctx, m.l.source, cs[0].id, rows); err != nil {
 		return err
 	}
 	return m.told(ctx)
 }
 
-// told marks the API rows of earlier transactions as cleared.
+// told forgets the note of API rows that are cleared.
 func (m *mover) told(ctx context.Context) error {
-	if len(m.uncleared) == 0 {
+	if m.cleared == "" {
 		return nil
 	}
-	if err := m.s.mark(ctx, m.l.source, uuids(m.uncleared), apiToClear, apiCleared); err != nil {
-		return fmt.Errorf("dbarchive: noting cleared API rows: %w", err)
-	}
-	return nil
+	return m.s.forget(ctx, m.l.source, m.cleared)
 }
 
 // assert locks the roots and looks, under these locks, whether everything is
@@ -231,7 +232,7 @@ var errShape = errors.New("dbarchive: a table's columns changed during the step"
 func (m *mover) filled(cs []*candidate) []*member {
 	var out []*member
 	for i, mem := range m.l.each() {
-		if slices.ContainsFunc(cs, func(c *candidate) bool { return c.rows[i] > 0 }) {
+		if slices.ContainsFunc(cs, func(c *candidate) bool { return c.rows[i] > 0 || c.counted > 0 && m.counted[mem] }) {
 			out = append(out, mem)
 		}
 	}

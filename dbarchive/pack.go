@@ -2,10 +2,11 @@ package dbarchive
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 // A packer compresses saved API rows as the server's COMPRESS() does, so that

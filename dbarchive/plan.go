@@ -75,8 +75,12 @@ func (c CellState) plan(s *Snapshot, p *stackmend.Plan) {
 	}
 	c.completeStep(p, sel.To, s.API != nil)
 	for _, r := range c.Ranges {
+		a := args(r.First, r.Last)
+		if spans := r.spans(); spans != "" {
+			a["spans"], a["tables"] = spans, strings.Join(r.Tables, ",")
+		}
 		p.Steps = append(p.Steps, stackmend.Step{
-			Verb: VerbArchive, Target: fmt.Sprintf("%s instances %d to %d", c.Name, r.First, r.Last), Args: args(r.First, r.Last),
+			Verb: VerbArchive, Target: fmt.Sprintf("%s instances %d to %d", c.Name, r.First, r.Last), Args: a,
 			Reason:  fmt.Sprintf("%d instances deleted before %s, with all their rows%s%s", r.Instances, sel.Before.UTC().Format(time.RFC3339), estimated(r.Estimated), r.alone()),
 			Undo:    "restore each instance from " + sel.To.String(),
 			Assumes: assumes, Stage: stageTrees, Timeout: gateTime,

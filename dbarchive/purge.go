@@ -118,6 +118,9 @@ func (a *Applier) doPurge(ctx context.Context, s stackmend.Step, sess *session, 
 		}
 		defer leave()
 		ctx = held
+		if err := sess.settled(ctx, sess.schema); err != nil {
+			return err
+		}
 	}
 	k, _ := kinds(s.Verb)
 	if err := a.holds(ctx, k, s, sess); err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -50,6 +52,28 @@ func (c *cellText) UnmarshalJSON(b []byte) error {
 	v, err := base64.StdEncoding.DecodeString(text)
 	c.value = append([]byte{}, v...)
 	return err
+}
+
+// json writes a row as json.Marshal would. Tens of thousands are saved: the
+// short way costs a third.
+func (r rowText) json() ([]byte, error) {
+	b := append(make([]byte, 0, 512), '{')
+	for i, name := range slices.Sorted(maps.Keys(r)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		for j, v := range []json.Marshaler{cellText{[]byte(name)}, r[name]} {
+			text, err := v.MarshalJSON()
+			if err != nil {
+				return nil, err
+			}
+			if j > 0 {
+				b = append(b, ':')
+			}
+			b = append(b, text...)
+		}
+	}
+	return append(b, '}'), nil
 }
 
 // arg is the column as an argument of a statement.

@@ -60,11 +60,17 @@ func (s *session) saved(ctx context.Context, schema string, state int) (rows []a
 		}
 		names = append(names, "'"+u+"'")
 		return err
-	}, fmt.Sprintf("SELECT DISTINCT instance_uuid FROM %s FORCE INDEX (state_instance) WHERE state=%d LIMIT %d", tab, state, healBatch))
+	}, fmt.Sprintf("SELECT DISTINCT instance_uuid FROM %s FORCE INDEX (state_instance) WHERE state=%d AND tbl<>'%s' LIMIT %d", tab, state, openTable, healBatch))
 	if err != nil || len(names) == 0 {
 		return nil, "", err
 	}
 	uuids = strings.Join(names, ",")
+	rows, err = s.savedOf(ctx, schema, uuids, state)
+	return rows, uuids, err
+}
+
+// savedOf reads the rows of instances that are in a state.
+func (s *session) savedOf(ctx context.Context, schema, uuids string, state int) (rows []apiRow, err error) {
 	err = s.query(ctx, func(r *sql.Rows) error {
 		var a apiRow
 		err := r.Scan(&a.uuid, &a.table, &a.id, &a.body)
@@ -73,8 +79,9 @@ func (s *session) saved(ctx context.Context, schema string, state int) (rows []a
 		}
 		rows = append(rows, a)
 		return err
-	}, fmt.Sprintf("SELECT instance_uuid, tbl, row_id, body FROM %s WHERE instance_uuid IN (%s) AND state=%d", tab, uuids, state))
-	return rows, uuids, err
+	}, fmt.Sprintf("SELECT instance_uuid, tbl, row_id, body FROM %s WHERE instance_uuid IN (%s) AND state=%d",
+		qualified(schema, apiRowsTable), uuids, state))
+	return rows, err
 }
 
 // heal finishes what a run that was killed between the two databases left:
@@ -85,6 +92,9 @@ func heal(ctx context.Context, s *session, schema string, a *apiSide) error {
 }
 
 func healOnce(ctx context.Context, s *session, schema string, a *apiSide) error {
+	if err := clearNoted(ctx, s, schema, a); err != nil {
+		return fmt.Errorf("dbarchive: completing an interrupted run: %w", err)
+	}
 	for _, h := range []struct {
 		state int
 		do    func(context.Context, *session, string, *apiSide, []apiRow, string) error

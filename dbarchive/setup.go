@@ -23,7 +23,7 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if len(problems) > 0 {
 		return nil, srv, fmt.Errorf("%w: dbarchive: %v", stackmend.ErrRefused, problems)
 	}
-	m := &mover{l: l, s: sess, before: r.before, cell: cell.cell}
+	m := &mover{l: l, s: sess, before: r.before, cell: cell.cell, counted: l.counted(r.tables)}
 	if err := m.remember(ctx); err != nil {
 		return nil, srv, err
 	}
@@ -75,7 +75,7 @@ func (m *mover) close() {
 // finish tells the cell, however the step ended, which of the last API rows
 // are cleared. If it cannot, the next run finds that out.
 func (m *mover) finish() error {
-	if m.s.broken || len(m.uncleared) == 0 {
+	if m.s.broken || m.cleared == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), killPatience)

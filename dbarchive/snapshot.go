@@ -218,6 +218,14 @@ type Range struct {
 	Alone                  int64 // instances with more rows or bytes than transactions have by default
 	Largest                int64 // rows of the largest instance
 	Estimated              bool
+	Runs                   [][]Span // between two runs are trees that stay
+	Tables                 []string // those that have rows of the trees
+}
+
+// A Span is a part of a Range, all of whose trees may go.
+type Span struct {
+	First, Last        int64
+	Trees, Rows, Bytes int64
 }
 
 // A RowRange is a range of the primary key of a table whose deleted rows go on

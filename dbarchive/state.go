@@ -21,6 +21,15 @@ const (
 	apiToPut   = 2 // its tree was restored; the row goes back to the API database
 )
 
+// openTable is what apiRowsTable has as tbl in a note of what is open: one for
+// each transaction, with the instances whose API rows are still to be cleared
+// as its body and their number as row_id. Telling every row would cost as much
+// again as saving it.
+const openTable = ""
+
+// openRows counts, of apiRowsTable, API rows.
+const openRows = "IFNULL(SUM(IF(tbl='" + openTable + "',row_id,1)),0)"
+
 // What a row of movesTable says.
 const (
 	moveOpen = 0 // the rows are in the cell; copies of them in the depot do not count

@@ -135,11 +135,12 @@ func (l *layout) copy(m *member, p pick, merge bool) string {
 
 // remove deletes the rows whose copy is the same, byte for byte. It is the
 // verification: as many rows must go as were copied, or nothing is committed.
-// The table is the first of the join, so that rows are deleted as they are read.
+// Where it can be, the table is the first of the join, so that rows are deleted
+// as they are read.
 func (l *layout) remove(m *member, p pick) string {
 	from, uuid := l.from(m)
 	where := uuid + " IN (" + p.uuids + ")"
-	if m == l.tree.root {
+	if m == l.tree.root || m.parent != nil {
 		from, _, where = l.reach(m, p)
 	}
 	return fmt.Sprintf("DELETE t FROM %s STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE %s%s AND %s",
@@ -213,9 +214,9 @@ func (l *layout) lockRoots(before time.Time, ids string) string {
 }
 
 // sizes counts, for the given instances and every member and blocker: rows that
-// go, rows that are alive, bytes, and with both, rows whose key the destination
-// has.
-func (l *layout) sizes(p pick, both bool) string {
+// go, rows that are alive, bytes, and where the copies are known, rows whose key
+// the destination has.
+func (l *layout) sizes(p pick, there copies) string {
 	var parts []string
 	for i, m := range l.each() {
 		from, uuid, where := l.reach(m, p)
@@ -231,9 +232,9 @@ func (l *layout) sizes(p pick, both bool) string {
 		default:
 			live = "COUNT(*)"
 		}
-		if both {
+		if keys, ok := there[m]; ok {
 			key := quote(m.table.key())
-			from += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%s=t.%s", l.dest(m.table.Name), key, key)
+			from += fmt.Sprintf(" LEFT JOIN %s AS c ON c.%[2]s=t.%[2]s AND t.%[2]s BETWEEN %d AND %d", l.dest(m.table.Name), key, keys.first, keys.last)
 			in = fmt.Sprintf("COUNT(c.%s)", key)
 		}
 		parts = append(parts, fmt.Sprintf("SELECT %d, %s, COUNT(*), %s, SUM(%s), %s FROM %s WHERE %s GROUP BY %s",
@@ -251,14 +252,20 @@ func (l *layout) sizes(p pick, both bool) string {
 	return strings.Join(parts, " UNION ALL ")
 }
 
-// blocked asks, of each blocker, whether it still names one of the instances.
-// Without a foreign key nothing but this look keeps the row from being left
-// behind.
+// blocked asks, of each blocker and of each member without a foreign key,
+// whether a row that stays still names one of the instances. Nothing but this
+// look keeps it from being left behind.
 func (l *layout) blocked(uuids string) string {
-	if len(l.tree.blockers) == 0 {
+	stay := slices.Clone(l.tree.blockers)
+	for _, m := range l.tree.members {
+		if !m.keyed && m.parent == nil {
+			stay = append(stay, blocker{m.table, m.column})
+		}
+	}
+	if len(stay) == 0 {
 		return "SELECT 0"
 	}
-	return "SELECT " + list(l.tree.blockers, func(b blocker) string {
+	return "SELECT " + list(stay, func(b blocker) string {
 		live := ""
 		if b.table.has("deleted") {
 			live = " AND IFNULL(t.deleted,0)=0"

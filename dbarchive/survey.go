@@ -35,9 +35,6 @@ func (v *survey) run(ctx context.Context) (err error) {
 	if err := v.rows(ctx); err != nil {
 		return err
 	}
-	if err := v.orphans(ctx); err != nil {
-		return err
-	}
 	for _, name := range slices.Sorted(maps.Keys(v.per)) {
 		v.st.Tables = append(v.st.Tables, *v.per[name])
 	}
@@ -48,9 +45,10 @@ func (v *survey) run(ctx context.Context) (err error) {
 }
 
 // rows counts what would move: trees, and what goes on its own. Both are read
-// side by side where there is enough for that.
+// side by side where there is enough for that, and rows without an instance too.
 func (v *survey) rows(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	narrow, cancel := context.WithCancel(ctx)
+	defer cancel()
 	readers, err := v.readers(ctx)
 	defer func() {
 		for _, s := range readers {
@@ -58,19 +56,34 @@ func (v *survey) rows(ctx context.Context) error {
 		}
 	}()
 	if err != nil {
-		cancel()
 		return err
 	}
-	loose := v.looseRows(ctx, readers[:min(1, len(readers))])
+	tables := v.looseTables() // before trees are counted to the same tables
+	var rs []RowRange
+	var looseErr, orphansErr error
+	aside := func(s *session) {
+		orphansErr = v.orphans(ctx, s)
+		rs, looseErr = v.looseRows(narrow, s, tables)
+	}
+	over := make(chan struct{})
+	if len(readers) == 0 {
+		close(over)
+	} else {
+		go func() { defer close(over); aside(readers[0]) }()
+	}
 	err = v.trees(ctx, readers[min(1, len(readers)):])
 	if err != nil || v.st.Cut {
 		cancel() // the plan has no room for more
 	}
-	defer cancel()
-	rs, looseErr := loose()
+	<-over
+	if len(readers) == 0 && err == nil {
+		aside(v.s)
+	}
 	switch {
 	case err != nil:
 		return err
+	case orphansErr != nil:
+		return orphansErr
 	case v.st.Cut:
 		return nil
 	case looseErr == nil:
@@ -118,17 +131,39 @@ func (v *survey) copies(ctx context.Context) error {
 	return nil
 }
 
-// both reports whether rows can be looked for in the destination.
-func (v *survey) both() bool { return v.sel.To == Destination{} }
+// copies are the keys that the copies of the members' rows have: a row with
+// another key need not be looked for there. The destination may only have one
+// within the server.
+type copies map[*member]struct{ first, last int64 }
+
+func (v *survey) there(ctx context.Context) (copies, error) {
+	if v.sel.To != (Destination{}) {
+		return nil, nil
+	}
+	all := copies{}
+	for _, m := range v.l.each() {
+		keys, key := all[m], quote(m.table.key())
+		err := v.s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(%[1]s),0), IFNULL(MAX(%[1]s),-1) FROM %[2]s", key, v.l.dest(m.table.Name)), nil, &keys.first, &keys.last)
+		if err != nil {
+			return nil, fmt.Errorf("keys of %s: %w", v.l.dest(m.table.Name), err)
+		}
+		all[m] = keys
+	}
+	return all, nil
+}
 
 func (v *survey) trees(ctx context.Context, readers []*session) error {
 	limit := v.sel.Exact
 	if limit <= 0 {
 		limit = 100_000
 	}
-	r := reading{before: v.sel.Before, last: 1<<63 - 1, limit: pageSize, hosts: v.hosts, both: v.both()}
+	there, err := v.there(ctx)
+	if err != nil {
+		return err
+	}
+	r := reading{before: v.sel.Before, last: 1<<63 - 1, limit: pageSize, hosts: v.hosts, copies: there}
 	var rest int64 // where estimating begins after
-	err := v.l.ahead(ctx, v.s, readers, r, func(p page) (bool, error) {
+	err = v.l.ahead(ctx, v.s, readers, r, func(p page) (bool, error) {
 		for _, c := range p.all {
 			if !v.add(c) {
 				v.st.Cut = true
@@ -154,6 +189,7 @@ func (v *survey) trees(ctx context.Context, readers []*session) error {
 func (v *survey) add(c *candidate) bool {
 	if c.code != "" {
 		v.keep(c.code, c.uuid+": "+c.why)
+		v.cur.breakRun()
 		return true
 	}
 	if !v.budget.take(c.total(), c.bytes) {
@@ -163,7 +199,11 @@ func (v *survey) add(c *candidate) bool {
 		t := v.table(m.table.Name)
 		t.Move += c.rows[i]
 		t.InBoth += c.both[i]
+		if c.rows[i] > 0 && !slices.Contains(v.cur.Tables, m.table.Name) {
+			v.cur.Tables = append(v.cur.Tables, m.table.Name)
+		}
 	}
+	v.cur.span(c)
 	v.table(instances).Bytes += c.bytes
 	if v.cur.Instances == 0 {
 		v.cur.First = c.id

@@ -55,8 +55,8 @@ func (a *Applier) left(s stackmend.Step, cs []*candidate) error {
 
 func pending(ctx context.Context, sess *session, schema string, r rangeOf) error {
 	var n int64
-	err := sess.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE state=%d AND instance_id BETWEEN %d AND %d",
-		qualified(schema, apiRowsTable), apiToClear, r.first, r.last), nil, &n)
+	err := sess.row(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE state=%d AND instance_id BETWEEN %d AND %d",
+		openRows, qualified(schema, apiRowsTable), apiToClear, r.first, r.last), nil, &n)
 	switch {
 	case missingTable(err):
 		return fmt.Errorf("%w: there is no table %s", stackmend.ErrNotDone, apiRowsTable)
