@@ -20,6 +20,8 @@ type Conversation struct {
 	Good  time.Time // the last answer that was taken before Break; zero: none seen
 	Break time.Time // the first request that was not answered; zero: none
 	Over  time.Time // when an answer was taken again; zero: not
+
+	written time.Time // up to when all sides were being written, if that was told
 }
 
 // A View is a track on the clock of the conversation.
@@ -57,7 +59,7 @@ func Converse(s *Snapshot) iter.Seq[Conversation] {
 				continue
 			}
 			c := converse(m, groups[m], s.until())
-			if s.Until.IsZero() {
+			if c.written = s.Until; s.Until.IsZero() {
 				c.Taken = s.Taken
 			}
 			if !yield(c) {

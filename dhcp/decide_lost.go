@@ -74,14 +74,23 @@ func (f *facts) silent(v *Verdict) bool {
 // lostRequests: the client sends, and nothing arrives.
 func (f *facts) lostRequests(v *Verdict) bool {
 	at, sent := f.arrived(), f.asked()
-	if at == nil || at.asks() > 0 || sent == nil && (f.tap == nil || f.tap.asks() == 0) {
+	if f.tap != nil && f.tap.asks() > 0 {
+		sent = f.tap
+	}
+	if at == nil || at.asks() > 0 || sent == nil {
 		return false
 	}
 	if f.stoppedFirst(v) {
 		return true
 	}
-	if f.tap != nil && f.tap.asks() > 0 {
-		return v.is(RequestsLost, stackmend.High, "%d requests left the instance by its tap, none arrived at the server", f.tap.asks())
+	n := f.meanwhile(sent, at)
+	if n < 2 { // one may be lost, and what nobody listened to says nothing
+		v.Could = []string{ServerSilent, RequestsLost, RepliesLost, TrafficStoppedFirst}
+		v.Capture = []string{"the server's side of " + instant(f.since) + " and after; or tell until when this one was being written"}
+		return v.is(RequestsLost, stackmend.Low, "the client sent %d requests, %d of them while the server's side is known to have been written, and none is in it", sent.asks(), n)
+	}
+	if sent == f.tap {
+		return v.is(RequestsLost, stackmend.High, "%d requests left the instance by its tap, none arrived at the server", n)
 	}
 	sure := stackmend.High
 	switch {
@@ -93,10 +102,8 @@ func (f *facts) lostRequests(v *Verdict) bool {
 		sure = stackmend.Low
 		v.Could = []string{RequestsLost, TrafficStoppedFirst}
 		v.Capture = []string{"tcpdump on the instance's tap: whether its requests, and other traffic, come out of it"}
-	case !f.covered(at) && at.Point == ServerLog:
-		sure = stackmend.Medium
 	}
-	return v.is(RequestsLost, sure, "the client sent %d requests, none arrived at the server", sent.asks())
+	return v.is(RequestsLost, sure, "the client sent %d requests, none arrived at the server", n)
 }
 
 // hears: the instance has answers to its ARP, or other traffic.

@@ -152,6 +152,37 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestServerEnded: what nobody listened to at the server was not lost on the
+// way, however surely the client sent it.
+func TestServerEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent, at     Point
+		until, told  int // the end of the server's side, and what the snapshot says, in seconds
+		want, advice string
+	}{
+		"capture, ended before":            {ClientCapture, ServerCapture, 400, 0, "requests-lost low", "being written"},
+		"capture, ended, beside the tap's": {TapCapture, ServerCapture, 400, 0, "requests-lost low", "being written"},
+		"capture, one request later":       {TapCapture, ServerCapture, 501, 0, "requests-lost low", "being written"},
+		"log, ended before":                {ClientCapture, ServerLog, 400, 0, "requests-lost low", "being written"},
+		"log of the client, ended before":  {ClientLog, ServerCapture, 400, 0, "requests-lost low", "being written"},
+		"capture, told to be longer":       {ClientCapture, ServerCapture, 400, 2000, "requests-lost high", ""},
+		"log, told to be longer":           {TapCapture, ServerLog, 400, 2000, "requests-lost high", ""},
+		"capture, long enough":             {ClientCapture, ServerCapture, 2000, 0, "requests-lost high", ""},
+	} {
+		sent, at := beside(trace(c.sent, script(lease+unasked)), 890, true), trace(c.at, script(lease))
+		sent.Until, at.Until = t0.Add(2000*time.Second), t0.Add(time.Duration(c.until)*time.Second)
+		s := &Snapshot{Traces: []*Trace{sent, at}}
+		if c.told > 0 {
+			s.Until = t0.Add(time.Duration(c.told) * time.Second)
+		}
+		v := Judge(s)[0]
+		if got := v.Code + " " + v.Confidence.String(); got != c.want || !strings.Contains(strings.Join(v.Capture, ""), c.advice) || (len(v.Remedies()) > 0) != (c.advice == "") {
+			t.Errorf("%s: %s, remedies %v, capture %q\n%s", name, got, v.Remedies(), v.Capture, explain(v))
+		}
+		checkVerdict(t, v)
+	}
+}
+
 // TestClocks: sides whose clocks are apart are judged as if they were not, and
 // the offset is told.
 func TestClocks(t *testing.T) {

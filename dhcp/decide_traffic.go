@@ -124,7 +124,7 @@ func (f *facts) against(v *Verdict) (out []stackmend.Evidence) {
 		}
 	case RequestsLost:
 		if s := f.arrived(); s != nil && !f.covered(s) {
-			say(string(s.Point)+" "+s.Trace.Name, "it ends at %s, before the trouble; that it was still written is taken for granted", instant(s.until()))
+			say(string(s.Point)+" "+s.Trace.Name, "it ends at %s, before the trouble; whether it was still being written is not known", instant(f.end(s)))
 		}
 	}
 	return out

@@ -162,19 +162,18 @@ func some(all ...*seen) []*seen {
 }
 
 // arrived is what came to the server, as the best of its views tells; nil
-// without any that covers the trouble.
-func (f *facts) arrived() *seen {
+// without any that goes back to the trouble. One that was written meanwhile is
+// better than one that was not.
+func (f *facts) arrived() (best *seen) {
 	for _, s := range f.servers() {
 		if s.asks() > 0 {
 			return s
 		}
-	}
-	for _, s := range f.servers() {
-		if !s.from().After(f.since) && (s.Told || len(f.Views) == 1 || s.Offset == 0) {
-			return s
+		if !s.from().After(f.since) && (s.Told || len(f.Views) == 1 || s.Offset == 0) && (best == nil || !f.covered(best) && f.covered(s)) {
+			best = s
 		}
 	}
-	return nil
+	return best
 }
 
 // asked is what the client sent, as the best of its views tells.
@@ -188,7 +187,22 @@ func (f *facts) asked() *seen {
 }
 
 // covered: the view was still being written when the trouble began.
-func (f *facts) covered(s *seen) bool { return s.until().After(f.since) }
+func (f *facts) covered(s *seen) bool { return f.end(s).After(f.since) }
+
+// end is up to when the view is known to have been written.
+func (f *facts) end(s *seen) time.Time { return latest(s.until(), f.written) }
+
+// meanwhile counts the requests of one view that were sent while another was
+// being written.
+func (f *facts) meanwhile(sent, at *seen) (n int) {
+	from, to := f.span(sent.View)
+	for _, e := range sent.Events {
+		if e.Kind.Asks() && !e.Time.Before(from) && (to.IsZero() || !e.Time.After(to)) && e.Time.Before(f.end(at)) {
+			n++
+		}
+	}
+	return n
+}
 
 // text says what a view has, for evidence.
 func (s *seen) text() string {
