@@ -22,6 +22,9 @@ const (
 	CodeDatabaseConflict = "database-conflict"
 	// CodeAPIFailed: cinder-api answered with another failure of its own.
 	CodeAPIFailed = "cinder-api-failed"
+	// CodeVolumeFailed: cinder gave the volume up, at its scheduler or its
+	// volume service.
+	CodeVolumeFailed = "volume-failed"
 	// CodeTooSlow: nova gave up waiting for a volume in the making.
 	CodeTooSlow = "too-slow"
 	// CodeUndetermined: the logs at hand do not tell.

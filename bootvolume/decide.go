@@ -76,6 +76,9 @@ func (s judging) ended(b Boot) verdict {
 	case b.Failure == "" && (b.Cinder == nil || b.Cinder.Quota == ""):
 		return verdict{code: CodeUndetermined, message: "nova asked for a volume, and neither success nor failure is in the logs",
 			fix: "give the nova-compute log up to its end; the boot may still be going on"}
+	case inError.MatchString(b.Failure):
+		return verdict{code: CodeVolumeFailed, message: "cinder gave the volume up while nova waited: its status was error",
+			fix: "look in cinder-scheduler's log (no valid backend was found) and in cinder-volume's; longer waiting does not help"}
 	case tooSlow.MatchString(b.Failure):
 		return verdict{code: CodeTooSlow, message: "nova gave up waiting while the volume was being made",
 			fix: "raise block_device_allocate_retries on the compute hosts, and find out why the volume service is slow"}

@@ -127,7 +127,7 @@ func tooSlowOf(boots []Boot, instance string) bool {
 // waited is how long nova waited at least for the volume of this instance.
 func (b Boot) waited() time.Duration {
 	m := tooSlow.FindStringSubmatch(b.Failure)
-	if m == nil {
+	if m == nil || inError.MatchString(b.Failure) { // no time would have sufficed
 		return 0
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 32)

@@ -210,13 +210,18 @@ func TestNovaConf(t *testing.T) {
 	}
 	s := zed(t)
 	s.Nova = []NovaConf{n}
-	for i, e := range s.Logs.Events {
-		if e.Kind == Broken {
-			s.Logs.Events[i].Text = "Volume x did not finish being created even after we waited 15 seconds or 6 attempts."
+	for _, c := range []struct {
+		end string
+		few bool
+	}{{"", true}, {" And its status is creating.", true}, {" And its status is error.", false}} {
+		for i, e := range s.Logs.Events {
+			if e.Kind == Broken {
+				s.Logs.Events[i].Text = "Volume x did not finish being created even after we waited 15 seconds or 6 attempts." + c.end
+			}
 		}
-	}
-	if got := codes(Check(s)); !slices.Contains(got, CodeRetriesTooFew) {
-		t.Errorf("%v", got)
+		if got := codes(Check(s)); slices.Contains(got, CodeRetriesTooFew) != c.few {
+			t.Errorf("%q: %v", c.end, got)
+		}
 	}
 }
 

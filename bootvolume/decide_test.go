@@ -131,6 +131,9 @@ func TestVerdicts(t *testing.T) {
 		{CodeTooSlow, func(s *Snapshot) {
 			failure(s, "Volume x did not finish being created even after we waited 187 seconds or 61 attempts. And its status is creating.")
 		}},
+		{CodeVolumeFailed, func(s *Snapshot) { // of nova 26.2.2, where no backend had room
+			failure(s, "Instance failed block device setup: nova.exception.VolumeNotCreated: Volume 13b64540-6f6a-4cc3-9a2f-1ffad46768be did not finish being created even after we waited 1 seconds or 2 attempts. And its status is error.")
+		}},
 	}
 	for _, c := range cases {
 		t.Run(c.want, func(t *testing.T) {

@@ -154,6 +154,7 @@ func (c *Create) add(e Event) {
 // VolumeNotFound; keystoneauth1's ConnectFailure; cinder's quota messages.
 var (
 	tooSlow      = regexp.MustCompile(`did not finish being created even after we waited (\d+) seconds or (\d+) attempts`)
+	inError      = regexp.MustCompile(`did not finish being created even after we waited \d+ seconds or \d+ attempts\. And its status is error`)
 	notFound     = regexp.MustCompile(`Volume \S+ could not be found`)
 	deadlock     = regexp.MustCompile(`DBDeadlock|Deadlock found|\b1213\b`)
 	notConnected = regexp.MustCompile(`Unable to establish connection|ConnectFailure|Connection refused`)
