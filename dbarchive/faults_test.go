@@ -116,6 +116,35 @@ func TestChangedSincePlan(t *testing.T) {
 	}
 }
 
+// As many trees as the plan counted, and yet not what it counted: only the
+// transaction notices.
+func TestCountedOtherwise(t *testing.T) {
+	t.Parallel()
+	const first = "(SELECT uuid FROM nova.instances WHERE deleted<>0 AND deleted_at<'2025-11-22' ORDER BY id LIMIT 1)"
+	for _, c := range []struct {
+		change, look string
+		stay         int64
+	}{
+		{"UPDATE nova.instance_id_mappings SET deleted=0 WHERE uuid=" + first,
+			"SELECT COUNT(*) FROM nova.instances i JOIN nova.instance_id_mappings m ON m.uuid=i.uuid WHERE i.deleted<>0 AND m.deleted=0", 1},
+		{"INSERT INTO nova.fixed_ips (instance_uuid,address,deleted) VALUES (" + first + ",'10.0.0.1',1)",
+			"SELECT COUNT(*) FROM nova.shadow_fixed_ips WHERE address='10.0.0.1'", 0},
+	} {
+		w := fresh(t).small(t)
+		p := w.plan(t, cell1)
+		w.exec(t, "%s", c.change)
+		before := w.books(t, "cell1")
+		w.apply(t, p)
+		balance(t, before, w.books(t, "cell1"))
+		if n := w.count(t, "SELECT COUNT(*) FROM nova.instances WHERE deleted<>0 AND deleted_at<'2025-11-22'"); n != c.stay {
+			t.Errorf("%s: %d trees stayed, want %d", c.change, n, c.stay)
+		}
+		if n := w.count(t, c.look); n != 1 {
+			t.Errorf("%s: the row and its instance were parted", c.change)
+		}
+	}
+}
+
 // What changes while trees wait for their transaction, after they were read:
 // an instance comes back to life, one gets a row, and a live one is deleted.
 func TestChangedDuringRun(t *testing.T) {
