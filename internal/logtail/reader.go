@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 )
 
 // Options say how lines are read. Their zero value reads every line.
@@ -52,6 +53,7 @@ type Reader struct {
 	in    inputs
 	cur   *input
 	words []finder
+	plain bool // no word has a byte that may not be of the line where it stands
 	max   int
 	line  Line
 	errs  []error
@@ -91,8 +93,10 @@ func newReader(ctx context.Context, in inputs, o Options) *Reader {
 		o.MaxLine = DefaultMaxLine
 	}
 	r := &Reader{ctx: ctx, in: in, max: o.MaxLine, buf: make([]byte, max(4*o.MaxLine, 256<<10))}
+	r.plain = true
 	for _, w := range o.Match {
 		r.words = append(r.words, newFinder(w))
+		r.plain = r.plain && !strings.ContainsAny(w, "\x00\r\n")
 	}
 	r.found = make([]int, len(r.words))
 	return r
@@ -164,7 +168,7 @@ func (r *Reader) take() bool {
 		}
 		n = bytes.IndexByte(r.buf[at:r.whole], '\n')
 	}
-	return r.takeLine(at, n, n <= r.max)
+	return r.takeLine(at, n, r.plain && n <= r.max)
 }
 
 // takeLine takes the line of n bytes at a place. Sure: a word was found in it.

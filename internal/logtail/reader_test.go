@@ -214,6 +214,9 @@ func TestReaderThatNeverAdvances(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("a\nbb\r\nccc\n\x00\x00d"), 3, "c")
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\n\x00x\n"), 2, "")
+	f.Add([]byte("a\n\nb\r\n\x00c\n"), 3, "\n")
+	f.Add([]byte("a\n\nb\r\n\x00c\n"), 3, "b\r")
+	f.Add([]byte("a\n\nb\r\n\x00c\n"), 3, "\x00c")
 	f.Fuzz(func(t *testing.T, in []byte, maxLine int, word string) {
 		if maxLine < 1 || maxLine > 100 || len(in) > 1<<12 || bytes.HasPrefix(in, []byte("\x1f\x8b")) ||
 			bytes.HasPrefix(in, []byte("\x28\xb5\x2f\xfd")) || bytes.HasPrefix(in, []byte("BZh")) || bytes.HasPrefix(in, []byte("\xfd7z")) {
