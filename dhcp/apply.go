@@ -21,7 +21,7 @@ type Agent interface {
 	RestartNetworking(ctx context.Context, domain string) error
 }
 
-// A Port is an instance's port, as Neutron has it; see dhcp/openstack.
+// A Port is an instance's port, as Neutron has it. None comes with this package.
 type Port interface {
 	// Port reports whether the admin state of the port with this UUID is up.
 	// It must have this MAC: else, and where there is none, the error is
