@@ -15,13 +15,11 @@ type Conversation struct {
 	Addr  IPv4   // that it had or wanted last; may be zero
 	Views []View // from the client to the server
 	Lease Lease
-	Until time.Time // the end of all that was observed
+	Until time.Time // the end of all that was observed of it
 	Taken time.Time // when the sides were read; zero: not told, or Until was told for all of them
 	Good  time.Time // the last answer that was taken before Break; zero: none seen
 	Break time.Time // the first request that was not answered; zero: none
 	Over  time.Time // when an answer was taken again; zero: not
-
-	written time.Time // up to when all sides were being written, if that was told
 }
 
 // A View is a track on the clock of the conversation.
@@ -34,11 +32,20 @@ type View struct {
 	Told   bool          // the offset follows from the conversation; else the clocks are taken as they are
 	Events []Event       // with the offset added
 	spell  *spell        // its last one
+
+	written time.Time // up to when all sides were being written, if that was told
 }
 
-// from and until are what the view covers.
+// from and until are what the view covers, by what is in it.
 func (v *View) from() time.Time  { return v.Trace.From.Add(v.Offset) }
 func (v *View) until() time.Time { return v.Trace.Until.Add(v.Offset) }
+
+// end is up to when the view is known to have been written. That another side
+// goes on says nothing of this one.
+func (v *View) end() time.Time { return latest(v.until(), v.written) }
+
+// covers reports whether the view was being written all that time.
+func (v *View) covers(from, to time.Time) bool { return !v.from().After(from) && !v.end().Before(to) }
 
 // pointOrder sorts views from the client to the server.
 var pointOrder = map[Point]int{ClientLog: 0, ClientCapture: 1, TapCapture: 2, ServerCapture: 3, ServerLog: 4}
@@ -58,8 +65,8 @@ func Converse(s *Snapshot) iter.Seq[Conversation] {
 			if len(s.Only) > 0 && !slices.Contains(s.Only, m) {
 				continue
 			}
-			c := converse(m, groups[m], s.until())
-			if c.written = s.Until; s.Until.IsZero() {
+			c := converse(m, groups[m], s.Until)
+			if s.Until.IsZero() {
 				c.Taken = s.Taken
 			}
 			if !yield(c) {
@@ -106,10 +113,11 @@ func (s *Snapshot) groups() map[MAC][]View {
 	return adopted(groups, orphans)
 }
 
-// converse aligns the views of one client and finds its break.
-func converse(m MAC, views []View, until time.Time) Conversation {
+// converse aligns the views of one client and finds its break. All were being
+// written up to a time, unless it is zero.
+func converse(m MAC, views []View, written time.Time) Conversation {
 	slices.SortStableFunc(views, func(a, b View) int { return cmp.Compare(pointOrder[a.Point], pointOrder[b.Point]) })
-	c := Conversation{MAC: m, Views: views, Until: until}
+	c := Conversation{MAC: m, Views: views, Until: written}
 	ref := c.reference()
 	for i := range views {
 		v := &views[i]
@@ -120,7 +128,9 @@ func converse(m MAC, views []View, until time.Time) Conversation {
 		if i != ref {
 			v.align(&views[ref])
 		}
-		v.spell = lastSpell(spells(v.Events, rhythmOf(v.Point, v.Lease, until)))
+		v.written = written
+		v.spell = lastSpell(spells(v.Events, rhythmOf(v.Point, v.Lease, v.end())))
+		c.Until = latest(c.Until, v.end())
 	}
 	c.lease()
 	c.trouble()

@@ -57,7 +57,7 @@ func (f *facts) silent(v *Verdict) bool {
 		}
 	}
 	s := f.arrived()
-	if s == nil || s.asks() < 2 || s.answers() > 0 || s.noAddress > 0 {
+	if s == nil || s.awaited < 2 || s.answers() > 0 || s.noAddress > 0 {
 		return false
 	}
 	sure := stackmend.Medium
@@ -68,7 +68,7 @@ func (f *facts) silent(v *Verdict) bool {
 		sure, v.Could = stackmend.Medium, []string{ServerSilent, PoolExhausted}
 	}
 	v.Capture = append(v.Capture, "read the server's log: whether it runs, and whether it has an address for this client")
-	return v.is(ServerSilent, sure, "%d requests arrived at the server, which answered none", s.asks())
+	return v.is(ServerSilent, sure, "%d requests arrived at the server, which answered none", s.awaited)
 }
 
 // lostRequests: the client sends, and nothing arrives.

@@ -94,11 +94,12 @@ func (f *facts) arpUnanswered(s *seen) bool {
 	return asked > 0 && s.Traffic.ARPReplies == int64(s.atBreak.ARPReplies)
 }
 
-// lives returns a view in which the instance is heard after its lease ran out.
+// lives returns a view in which the instance is heard after its lease ran out,
+// and which would have had its requests.
 func (f *facts) lives() *seen {
 	over := f.Good.Add(f.Lease.longest())
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
-		if s.Traffic.LastSent.Add(s.Offset).After(over) {
+		if s.Traffic.LastSent.Add(s.Offset).After(over) && f.watched(*s.View) {
 			return s
 		}
 	}
@@ -124,7 +125,7 @@ func (f *facts) against(v *Verdict) (out []stackmend.Evidence) {
 		}
 	case RequestsLost:
 		if s := f.arrived(); s != nil && !f.covered(s) {
-			say(string(s.Point)+" "+s.Trace.Name, "it ends at %s, before the trouble; whether it was still being written is not known", instant(f.end(s)))
+			say(string(s.Point)+" "+s.Trace.Name, "it ends at %s, before the trouble; whether it was still being written is not known", instant(s.end()))
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ type tally struct {
 	noAddress, ignored, unreachable         int
 	wrong, partial                          int // answers by their checksum
 	badSum, gaveUp, expired, died, unsent   int // as a client's log tells
+	awaited                                 int // asks after which the view was written for long enough to have the answer
 	first, last                             time.Time
 	reason                                  string
 }
@@ -86,14 +87,10 @@ func gather(c Conversation) *facts {
 	return f
 }
 
-// vanish looks whether a renewal was due that no side has seen: by T2 clients
-// have asked, whatever they are.
+// vanish looks whether a renewal was due that no side has seen, though one was
+// being written all that time: by T2 clients have asked, whatever they are.
 func (f *facts) vanish() {
-	by := f.Lease.longest()
-	if f.Lease.T2 > 0 {
-		by = min(by, f.Lease.T2)
-	}
-	if f.Good.IsZero() || by == 0 || f.Until.Before(f.Good.Add(by+patience)) {
+	if f.Good.IsZero() || f.Lease.longest() == 0 || !slices.ContainsFunc(f.Views, f.watched) {
 		return
 	}
 	for _, v := range f.Views {
@@ -104,6 +101,16 @@ func (f *facts) vanish() {
 		}
 	}
 	f.vanished, f.since = true, f.Good.Add(f.Lease.T1)
+}
+
+// watched: the view was being written from when a renewal was due until it was
+// overdue.
+func (f *facts) watched(v View) bool {
+	by := f.Lease.longest()
+	if f.Lease.T2 > 0 {
+		by = min(by, f.Lease.T2)
+	}
+	return v.covers(f.Good.Add(f.Lease.T1), f.Good.Add(by+patience))
 }
 
 // place gives the view its place by its point; of two the one that has more.
@@ -130,9 +137,17 @@ func (f *facts) see(v *View) *seen {
 			s.atBreak, found = e.Before, true
 		}
 		s.add(e)
+		if e.Kind.Asks() && !s.end().Before(e.Time.Add(slowest)) {
+			s.awaited++
+		}
 	}
 	return s
 }
+
+// slowest is how long a server that runs takes to answer: dnsmasq and dhcpd
+// look first whether the address is in use, for three seconds or one
+// (https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html, --no-ping).
+const slowest = 5 * time.Second
 
 // span is when the trouble was, as a view has it; to is zero while it lasts.
 func (f *facts) span(v *View) (from, to time.Time) {
@@ -187,17 +202,14 @@ func (f *facts) asked() *seen {
 }
 
 // covered: the view was still being written when the trouble began.
-func (f *facts) covered(s *seen) bool { return f.end(s).After(f.since) }
-
-// end is up to when the view is known to have been written.
-func (f *facts) end(s *seen) time.Time { return latest(s.until(), f.written) }
+func (f *facts) covered(s *seen) bool { return s.end().After(f.since) }
 
 // meanwhile counts the requests of one view that were sent while another was
 // being written.
 func (f *facts) meanwhile(sent, at *seen) (n int) {
 	from, to := f.span(sent.View)
 	for _, e := range sent.Events {
-		if e.Kind.Asks() && !e.Time.Before(from) && (to.IsZero() || !e.Time.After(to)) && e.Time.Before(f.end(at)) {
+		if e.Kind.Asks() && !e.Time.Before(from) && (to.IsZero() || !e.Time.After(to)) && e.Time.Before(at.end()) {
 			n++
 		}
 	}

@@ -53,7 +53,7 @@ func FindSign(s *Snapshot, m MAC, since time.Time, leaseAlone bool) (Sign, error
 func (c *Conversation) lived(since time.Time, leaseAlone bool) Sign {
 	for i := range c.Views {
 		v := &c.Views[i]
-		if at := v.taken(since, c.Until); !at.IsZero() {
+		if at := v.taken(since, v.end()); !at.IsZero() {
 			return Sign{at, "a lease was taken: " + v.Trace.Name}
 		}
 	}
