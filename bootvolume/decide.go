@@ -51,12 +51,16 @@ func (s judging) verdict(b Boot) (stackmend.Finding, bool) {
 		return stackmend.Finding{}, false
 	}
 	v := s.ended(b)
+	if v.byOrder && b.Paired == Ambiguous {
+		v = verdict{code: CodeUndetermined, message: "several requests of this time may be its own, and they ended differently or are not as many as the instances",
+			fix: "capture X-OpenStack-Request-ID in HAProxy, which cinder logs since Pike"}
+	}
 	f := stackmend.Finding{
 		Code: v.code, Status: stackmend.Fail, Subject: "instance " + b.Instance,
 		Message: v.message, Fix: v.fix, Confidence: stackmend.High, Evidence: evidence(b),
 	}
-	if b.Shared > 1 && v.byOrder {
-		f.Confidence = stackmend.Medium
+	if v.byOrder {
+		f.Confidence = b.Paired.confidence()
 	}
 	if v.code == CodeUndetermined {
 		f.Status, f.Confidence = stackmend.Unknown, stackmend.Unstated
@@ -67,7 +71,17 @@ func (s judging) verdict(b Boot) (stackmend.Finding, bool) {
 // a verdict on one instance.
 type verdict struct {
 	code, message, fix string
-	byOrder            bool // it rests on a line that was paired by order, or on there being none left
+	byOrder            bool // it rests on the pairing of lines, or on there being none left
+}
+
+func (p Pairing) confidence() stackmend.Confidence {
+	switch p {
+	case ByRequest:
+		return stackmend.High
+	case ByTime:
+		return stackmend.Medium
+	}
+	return stackmend.Low
 }
 
 // ended is told by nova's own words first: they name the instance.
@@ -141,12 +155,15 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 	}
 	proxy, api := s.Logs.covers(HAProxy, at), s.Logs.covers(API, at) && s.unlogged(at) == 0
 	switch {
-	case b.Cinder != nil || !proxy || b.Request == "":
+	case b.answer() >= 300 && b.answer() != tooLarge:
+		return verdict{code: CodeUndetermined, message: fmt.Sprintf("nova was answered with status %d, by a request that is in no log of HAProxy at hand", b.answer()),
+			fix: "give the logs of every HAProxy before cinder, of " + stampText(at)}
+	case b.Cinder != nil || !proxy || s.captures && b.Request == "":
 		return verdict{code: CodeUndetermined, message: "the request is not in a log of HAProxy that covers " + stampText(at),
 			fix: "give HAProxy's log of that time, with the request ID captured"}
-	case notConnected.MatchString(b.Failure) && s.captures:
+	case notConnected.MatchString(b.Failure) && s.posts:
 		return verdict{code: CodeLostBeforeHAProxy, message: "nova could not connect, and HAProxy saw no request", fix: "look at the virtual IP, and at HAProxy's maxconn and listen queue", byOrder: true}
-	case api && s.captures:
+	case api && s.posts:
 		return verdict{code: CodeNeverSent, message: "neither HAProxy nor cinder-api saw a request", fix: "look at nova's own failure: " + short(b.Failure), byOrder: true}
 	}
 	return verdict{code: CodeUndetermined, message: "HAProxy did not log the request, or not its ID", fix: "capture X-OpenStack-Request-ID in HAProxy, and give cinder-api's logs"}
@@ -155,21 +172,23 @@ func (s judging) notAtHAProxy(b Boot) verdict {
 // A judging is a Snapshot with what is asked of it for each lost instance.
 type judging struct {
 	*Snapshot
-	servers int // to which HAProxy has sent requests for volumes
-	// captures reports whether HAProxy logs request IDs: without, an absent
-	// one says nothing.
-	captures bool
+	servers  int  // to which HAProxy has sent requests for volumes
+	captures bool // HAProxy logs request IDs
+	// posts: HAProxy logs requests for volumes at all; without, an absent one
+	// says nothing.
+	posts bool
 }
 
 func judge(s *Snapshot) judging {
-	servers, captures := map[string]bool{}, false
+	servers, captures, posts := map[string]bool{}, false, false
 	for _, r := range s.Logs.Requests {
+		posts = posts || r.createsVolume()
 		captures = captures || r.createsVolume() && r.ID != ""
 		if r.createsVolume() && r.Server != "" && r.Server != "<NOSRV>" {
 			servers[r.Backend+"/"+r.Server] = true
 		}
 	}
-	return judging{s, len(servers), captures}
+	return judging{s, len(servers), captures, posts}
 }
 
 // unlogged is how many of the servers have no log at hand that was written at
@@ -190,9 +209,7 @@ func orphan(b Boot) (stackmend.Finding, bool) {
 		Fix:      "find the project's available volumes of this time without an attachment; delete them once you know that they are nobody's",
 		Evidence: evidence(b),
 	}
-	if b.Shared > 1 {
-		f.Confidence = stackmend.Low
-	}
+	f.Confidence = b.Paired.confidence()
 	return f, true
 }
 

@@ -20,8 +20,8 @@ func codes(r stackmend.Result) (all []string) {
 }
 
 func TestDecideIsPure(t *testing.T) {
-	allowed := []string{"crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend"}
-	for _, file := range []string{"decide.go", "decide_conf.go", "decide_live.go", "probe.go", "edit.go", "edit_plan.go"} {
+	allowed := []string{"cmp", "container/heap", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time", "github.com/stackmend/stackmend"}
+	for _, file := range []string{"follow.go", "creates.go", "pair.go", "assign.go", "words.go", "decide.go", "decide_conf.go", "decide_live.go", "probe.go", "edit.go", "edit_plan.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)
@@ -86,6 +86,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	noPost := func(s *Snapshot) {
 		noCinder(s)
+		failure(s, "Instance failed block device setup: RuntimeError")
 		s.Logs.Requests = slices.DeleteFunc(s.Logs.Requests, func(r Request) bool { return r.Status == 504 })
 	}
 	cases := []struct {
@@ -116,7 +117,11 @@ func TestVerdicts(t *testing.T) {
 		{CodeNeverSent, noPost},
 		{CodeLostBeforeHAProxy, func(s *Snapshot) { noPost(s); failure(s, "Unable to establish connection to http://cinder") }},
 		{CodeUndetermined, func(s *Snapshot) { noPost(s); s.Logs.Files = without(s.Logs.Files, HAProxy) }},
-		{CodeUndetermined, func(s *Snapshot) { // HAProxy logs no IDs: it may have seen the request
+		{CodeUndetermined, func(s *Snapshot) { // somebody has answered
+			noPost(s)
+			failure(s, "cinderclient.exceptions.ClientException: Gateway Time-out (HTTP 504)")
+		}},
+		{CodeLostBeforeHAProxy, func(s *Snapshot) { // HAProxy logs no IDs, and has no request of that time
 			noPost(s)
 			failure(s, "Unable to establish connection to http://cinder")
 			for i := range s.Logs.Requests {
@@ -176,6 +181,9 @@ func TestSharedRequest(t *testing.T) {
 		return strings.HasPrefix(e.Request, "req-d4703fbc") && e.Instance == ""
 	})
 	for i, e := range s.Logs.Events {
+		if e.Kind == Broken {
+			s.Logs.Events[i].Text = "Instance failed block device setup: RuntimeError"
+		}
 		if e.Instance != "" {
 			s.Logs.Events[i].Request = "req-12e6c881-be36-4e6a-9b72-57fd00b44536"
 		}

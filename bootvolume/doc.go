@@ -31,15 +31,19 @@
 // second HAProxy, if it is not given at all, is not missed); otherwise the
 // verdict is [CodeUndetermined], with the log that is missing. Where services
 // set mysql_wsrep_sync_wait themselves, that is believed of those whose
-// configuration was given: give those of all. Lines are put together by the global request ID, which HAProxy must
-// log: capture request header X-OpenStack-Request-ID. Where instances share
-// one, they and the requests are paired in order of time, and the finding is
-// of lower confidence.
+// configuration was given: give those of all. Lines are put together by the global request ID (since
+// Pike), which HAProxy must log: capture request header X-OpenStack-Request-ID.
+// Where it does not, or instances share one, or the release has none, project,
+// outcome and time tell which POST is whose: see [Pairing]. The finding is then
+// of medium confidence where nothing else fits, of low confidence where order
+// alone decides, and [CodeUndetermined] where what fits differs. Lines of one
+// cinder-api process whose POST and outcome have different IDs, as in releases
+// of 2016, are put together by order, project and size; of these no real log was
+// at hand. Times are compared as if clocks were at most two seconds apart.
 //
 // # What it does not do
 //
-// Requests of releases without a global request ID (before Pike) are not
-// followed. Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
+// Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
 // JSON are not read, and clocks that differ between hosts are not corrected.
 // An edit keeps owner and mode of a file,
 // not its extended attributes: restore an SELinux context with restorecon.

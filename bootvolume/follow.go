@@ -3,59 +3,88 @@ package bootvolume
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 )
 
-// A Boot is one instance of a batch, and what became of its request for a
-// volume. What no log showed is nil.
+// A Boot is one instance of a batch, and what became of its requests for
+// volumes. What no log showed is nil.
 type Boot struct {
 	Instance string
 	Host     string // its compute
+	Project  string
 	Request  string
 	Shared   int       // instances of the same request
-	Begun    time.Time // nova asked for the volume
+	Begun    time.Time // nova asked for its first volume
 	Ended    time.Time // nova gave up, or the instance ran; zero: neither was seen
 	Built    bool
-	Failure  string   // nova's words
-	HAProxy  *Request // the POST
-	Cinder   *Create
+	Failure  string // nova's words
+	Asks     []Ask  // its volumes, which nova has made one after the other
+	// What follows is of the last volume that was asked for: there a boot ends.
+	Paired  Pairing
+	HAProxy *Request // the last POST
+	Cinder  *Create
 }
 
-// A Create is a POST .../volumes as cinder-api logged it.
-type Create struct {
-	Request, Own, Host string
-	Posted, Accepted   time.Time // zero: not seen
-	Quota, Hung, Erred string    // its words
+// An Ask is a volume that nova asked for.
+type Ask struct {
+	At     time.Time
+	Paired Pairing
+	Posts  []Post // in order of time; several if nova tried again
 }
 
-// Follow puts the lines of one request together: the instance, its request at
-// HAProxy, and cinder-api's. Where several instances share a request ID (a
-// boot with a count), the POSTs are given to them in order of time.
+// A Post is a POST .../volumes as HAProxy and as cinder have logged it; one of
+// them may be nil.
+type Post struct {
+	HAProxy *Request
+	Cinder  *Create
+}
+
+// Pairing is what a POST was given to an instance by.
+type Pairing uint8
+
+// The kinds of pairing, from the surest on.
+const (
+	ByRequest Pairing = iota // by the request ID, of this instance alone
+	ByTime                   // by project and time, or in a shared request: nothing else fits
+	ByOrder                  // several fit, as many as there are: in order of time
+	Ambiguous                // several fit, and they differ, or are more or fewer
+)
+
+// Follow puts the lines of one request together: the instance, its requests at
+// HAProxy, and what cinder says of them. Where no global request ID tells whose
+// a request is, project, outcome and time do, and the pairing says so.
 func Follow(l *Logs) []Boot {
 	boots := boots(l.Events)
-	posts, creates := posts(l.Requests), creates(l.Events)
-	byRequest := make(map[string][]int)
+	a := assignment{boots: boots, byRequest: make(map[string][]int)}
 	for i, b := range boots {
-		byRequest[b.Request] = append(byRequest[b.Request], i)
+		a.byRequest[b.Request] = append(a.byRequest[b.Request], i)
 	}
-	for request, of := range byRequest {
-		if request == "" {
-			continue
+	for i := range boots {
+		if b := &boots[i]; b.Request != "" {
+			b.Shared = len(a.byRequest[b.Request])
 		}
-		for n, i := range of {
-			b := &boots[i]
-			b.Shared = len(of)
-			if n < len(posts[request]) {
-				b.HAProxy = &posts[request][n]
-			}
-			if n < len(creates[request]) {
-				b.Cinder = &creates[request][n]
-			}
-		}
+	}
+	a.give(join(l.Requests, creates(l.Events)))
+	for i := range boots {
+		boots[i].last()
 	}
 	return boots
+}
+
+// last takes what the boot ended at.
+func (b *Boot) last() {
+	if len(b.Asks) == 0 {
+		return
+	}
+	a := b.Asks[len(b.Asks)-1]
+	b.Paired = a.Paired
+	for _, p := range a.Posts {
+		if p.HAProxy != nil {
+			b.HAProxy, b.Cinder = p.HAProxy, p.Cinder
+		}
+		b.Cinder = cmp.Or(p.Cinder, b.Cinder)
+	}
 }
 
 // boots are the instances that nova-compute asked a volume for, by time.
@@ -74,7 +103,12 @@ func boots(events []Event) []Boot {
 	}
 	all := make([]Boot, 0, len(seen))
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
-		if b := seen[id]; !b.Begun.IsZero() || b.Failure != "" {
+		if b := seen[id]; len(b.Asks) > 0 || b.Failure != "" {
+			slices.SortStableFunc(b.Asks, func(a, c Ask) int { return a.At.Compare(c.At) })
+			b.Asks = slices.CompactFunc(b.Asks, func(a, c Ask) bool { return a.At.Equal(c.At) }) // of a log that was given twice
+			if len(b.Asks) > 0 {
+				b.Begun = b.Asks[0].At
+			}
 			all = append(all, *b)
 		}
 	}
@@ -83,10 +117,10 @@ func boots(events []Event) []Boot {
 }
 
 func (b *Boot) add(e Event) {
-	b.Host, b.Request = cmp.Or(b.Host, e.Host), cmp.Or(b.Request, e.Request)
+	b.Host, b.Request, b.Project = cmp.Or(b.Host, e.Host), cmp.Or(b.Request, e.Request), cmp.Or(b.Project, e.Project)
 	switch e.Kind {
 	case Begun:
-		b.Begun = e.At
+		b.Asks = append(b.Asks, Ask{At: e.At})
 	case Broken:
 		b.Ended, b.Failure = e.At, e.Text
 	case Built:
@@ -94,69 +128,11 @@ func (b *Boot) add(e Event) {
 	}
 }
 
-func posts(requests []Request) map[string][]Request {
-	by := make(map[string][]Request)
-	for _, r := range requests {
-		if r.createsVolume() && r.ID != "" {
-			by[r.ID] = append(by[r.ID], r)
-		}
+// until is when the POST of an ask had its answer: nova asked for the next
+// volume then, or ended. Zero: not seen.
+func (b *Boot) until(ask int) time.Time {
+	if ask+1 < len(b.Asks) {
+		return b.Asks[ask+1].At
 	}
-	for _, rs := range by {
-		slices.SortStableFunc(rs, func(a, b Request) int { return a.At.Compare(b.At) })
-	}
-	return by
+	return b.Ended
 }
-
-// creates groups cinder-api's lines by its own request ID, and these by the
-// global one.
-func creates(events []Event) map[string][]Create {
-	own := make(map[string]*Create)
-	var order []string
-	for _, e := range events {
-		switch e.Kind {
-		case Posted, Accepted, Quota, Hung, Erred:
-		default:
-			continue
-		}
-		c := own[e.Own]
-		if c == nil {
-			c = &Create{Request: e.Request, Own: e.Own, Host: e.Host}
-			own[e.Own] = c
-			order = append(order, e.Own)
-		}
-		c.add(e)
-	}
-	by := make(map[string][]Create)
-	for _, id := range order {
-		if c := own[id]; !c.Posted.IsZero() {
-			by[c.Request] = append(by[c.Request], *c)
-		}
-	}
-	return by
-}
-
-func (c *Create) add(e Event) {
-	switch e.Kind {
-	case Posted:
-		c.Posted = e.At
-	case Accepted:
-		c.Accepted = e.At
-	case Quota:
-		c.Quota = e.Text
-	case Hung:
-		c.Hung = e.Text
-	case Erred:
-		c.Erred = e.Text
-	}
-}
-
-// Words of nova's exceptions: exception.py, VolumeNotCreated and
-// VolumeNotFound; keystoneauth1's ConnectFailure; cinder's quota messages.
-var (
-	tooSlow      = regexp.MustCompile(`did not finish being created even after we waited (\d+) seconds or (\d+) attempts`)
-	inError      = regexp.MustCompile(`did not finish being created even after we waited \d+ seconds or \d+ attempts\. And its status is error`)
-	notFound     = regexp.MustCompile(`Volume \S+ could not be found`)
-	deadlock     = regexp.MustCompile(`DBDeadlock|Deadlock found|\b1213\b`)
-	notConnected = regexp.MustCompile(`Unable to establish connection|ConnectFailure|Connection refused`)
-	overQuota    = regexp.MustCompile(`exceeding volume related resource quota|VolumeSizeExceedsAvailableQuota|VolumeLimitExceeded|exceeds allowed .*quota|Maximum number of volumes allowed`)
-)

@@ -12,7 +12,9 @@ import (
 type Request struct {
 	At              time.Time // when HAProxy accepted it
 	Host            string    // that the log is of
+	Client          string    // address and port
 	Backend, Server string
+	Received        time.Duration // until it was there whole; -1: not known
 	Total           time.Duration // until the end; -1: not known
 	Connect         time.Duration // to the server; -1: there was none
 	Status          int           // 0: TCP
@@ -76,10 +78,14 @@ func parseHAProxy(line string) (r Request, ok bool) {
 	}
 	rest, request, _ := strings.Cut(strings.TrimPrefix(line[at+len(stampForm):], "]"), `"`)
 	words := strings.Fields(rest)
+	before := strings.Fields(strings.TrimSuffix(line[:at], "["))
 	// httplog and tcplog have the frontend before the server, the fixture
 	// has the client there.
 	if len(words) < 5 || !r.server(words[1]) || !r.timers(words[2]) {
 		return Request{}, false
+	}
+	if r.Client = words[0]; len(before) > 0 && !strings.Contains(r.Client, ":") {
+		r.Client = before[len(before)-1]
 	}
 	words = words[3:]
 	r.answer(words)
@@ -91,7 +97,7 @@ func parseHAProxy(line string) (r Request, ok bool) {
 
 // alone is the request without the line that its texts are of.
 func (r Request) alone() Request {
-	for _, s := range []*string{&r.Backend, &r.Server, &r.Term, &r.ID, &r.Method, &r.Path} {
+	for _, s := range []*string{&r.Client, &r.Backend, &r.Server, &r.Term, &r.ID, &r.Method, &r.Path} {
 		*s = strings.Clone(*s)
 	}
 	return r
@@ -116,7 +122,10 @@ func (r *Request) timers(word string) bool {
 		}
 		ms[i] = time.Duration(max(n, -1)) * time.Millisecond
 	}
-	r.Connect, r.Total = ms[len(ms)/2], ms[len(ms)-1]
+	r.Received, r.Connect, r.Total = -1, ms[len(ms)/2], ms[len(ms)-1]
+	if len(ms) == 5 {
+		r.Received = ms[0]
+	}
 	return true
 }
 
@@ -171,4 +180,27 @@ func (r Request) timedOut() bool {
 // refused: no server took it, or what took it broke before its answer.
 func (r Request) refused() bool {
 	return r.Server == "<NOSRV>" || r.Status == 502 || r.Status == 503 || (len(r.Term) > 1 && r.Term[1] == 'C')
+}
+
+// untaken: it reached no server.
+func (r *Request) untaken() bool {
+	return r.Server == "<NOSRV>" || r.Connect < 0 && r.Status != 0
+}
+
+// answered: a server has answered it.
+func (r *Request) answered() bool {
+	return r.Status != 0 && !r.timedOut() && !r.refused()
+}
+
+// end is when HAProxy was done with it.
+func (r *Request) end() time.Time { return r.At.Add(max(r.Total, 0)) }
+
+// project is the one in the path, which newer clients leave out.
+func (r *Request) project() string {
+	dir, _ := strings.CutSuffix(r.Path, "/volumes")
+	name := dir[strings.LastIndexByte(dir, '/')+1:]
+	if len(name) > 1 && name[0] == 'v' && isDigit(name[1]) { // the version
+		return ""
+	}
+	return name
 }

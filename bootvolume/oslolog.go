@@ -3,6 +3,7 @@ package bootvolume
 import (
 	"bytes"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,8 @@ const (
 	Broken   Kind = "broken"   // nova-compute failed at the block devices
 	Built    Kind = "built"    // the instance runs
 	Posted   Kind = "posted"   // cinder-api took up a POST .../volumes
+	Sized    Kind = "sized"    // cinder-api says of what size
+	Issued   Kind = "issued"   // cinder-api gave it to the scheduler
 	Quota    Kind = "quota"    // cinder-api refused by quota
 	Accepted Kind = "accepted" // cinder-api answered 202
 	Hung     Kind = "hung"     // cinder-api could not write its answer
@@ -41,6 +44,7 @@ var (
 	// one already.
 	asks   = regexp.MustCompile(`^Booting with (?:volume snapshot|volume-backed-image|blank volume) `)
 	posted = regexp.MustCompile(`^POST \S+/volumes$`)
+	sized  = regexp.MustCompile(`^Create volume of (\d{1,9}) GB$`)
 )
 
 // parseOslo reads what follows the time stamp of a line. known tells whether
@@ -61,7 +65,20 @@ func parseOslo(rest string) (e Event, known, ok bool) {
 	}
 	e.context(ids)
 	e.Kind = kindOf(logger, e.Text)
+	e.keep()
 	return e, true, e.Kind != ""
+}
+
+// keep takes what the text says beside its kind, and keeps the text where it
+// is the service's own words for a failure.
+func (e *Event) keep() {
+	switch e.Kind {
+	case Sized:
+		e.Size, _ = strconv.ParseInt(sized.FindStringSubmatch(e.Text)[1], 10, 64)
+	case Broken, Quota, Hung, Erred:
+		return
+	}
+	e.Text = ""
 }
 
 // context takes the request IDs and the project out of the brackets.
@@ -96,7 +113,9 @@ func mayMatter(rest []byte) bool {
 		return bytes.Contains(text, []byte("block device")) || bytes.Contains(text, []byte("to build instance"))
 	case cinderWSGI:
 		return bytes.Contains(text, []byte("] POST ")) || bytes.Contains(text, []byte("/volumes returned"))
-	case novaBlockDevice, cinderQuota, cinderFault, cinderServer:
+	case cinderVolumeAPI:
+		return bytes.Contains(text, []byte(" issued successfully.")) || bytes.Contains(text, []byte("Volume created successfully."))
+	case novaBlockDevice, cinderVolumes, cinderQuota, cinderFault, cinderServer:
 		return true
 	}
 	return bytes.Contains(rest[:min(len(rest), 64)], escape) // colours may stand before the logger
@@ -111,6 +130,8 @@ const (
 	cinderQuota     = "cinder.quota_utils"
 	cinderWSGI      = "cinder.api.openstack.wsgi"
 	cinderFault     = "cinder.api.middleware.fault"
+	cinderVolumes   = "cinder.api.v3.volumes"
+	cinderVolumeAPI = "cinder.volume.api"
 	cinderServer    = "cinder" // eventlet.wsgi, which writes as the service
 )
 
@@ -125,6 +146,10 @@ func kindOf(logger, text string) Kind {
 			return Built
 		}
 		return kindIf(strings.HasPrefix(text, "Instance failed block device setup") || strings.HasPrefix(text, "Failed to create block device for instance"), Broken)
+	case cinderVolumes:
+		return kindIf(sized.MatchString(text), Sized)
+	case cinderVolumeAPI:
+		return kindIf(text == "Create volume request issued successfully." || text == "Volume created successfully.", Issued)
 	case cinderQuota:
 		return kindIf(strings.HasPrefix(text, "Quota exceeded for"), Quota)
 	case cinderFault:

@@ -1,0 +1,116 @@
+package bootvolume
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A Create is the making of a volume as cinder logged it.
+type Create struct {
+	Request, Own, Host string
+	PID, Project       string
+	Paired             Pairing   // what its own lines were put together by
+	Size               int64     // GiB; 0: not seen
+	Seen               time.Time // its first line
+	Posted, Accepted   time.Time // by cinder-api; zero: not seen
+	Quota, Hung, Erred string    // its words
+}
+
+// creates groups cinder's lines by its own request ID, in order of time.
+func creates(events []Event) []*Create {
+	own := make(map[string]*Create)
+	var order []*Create
+	for _, e := range events {
+		if !e.ofCinder() {
+			continue
+		}
+		c := own[e.Own]
+		if c == nil || e.Own == "" {
+			c = &Create{Request: e.Request, Own: e.Own, Host: e.Host, PID: e.PID, Project: e.Project, Seen: e.At}
+			own[e.Own] = c
+			order = append(order, c)
+		}
+		c.add(e)
+	}
+	order = whole(order)
+	slices.SortStableFunc(order, func(a, b *Create) int { return a.Seen.Compare(b.Seen) })
+	return order
+}
+
+func (e *Event) ofCinder() bool {
+	switch e.Kind {
+	case Posted, Sized, Issued, Accepted, Quota, Hung, Erred:
+		return true
+	}
+	return false
+}
+
+// global reports whether cinder was told the request ID of its caller.
+func (c *Create) global() bool { return c.Request != "" && c.Request != c.Own }
+
+func (c *Create) add(e Event) {
+	if e.At.Before(c.Seen) {
+		c.Seen = e.At
+	}
+	c.Request, c.Project, c.Size = cmp.Or(c.Request, e.Request), cmp.Or(c.Project, e.Project), cmp.Or(c.Size, e.Size)
+	switch e.Kind {
+	case Posted:
+		c.Posted = e.At
+	case Issued:
+		if c.Accepted.IsZero() {
+			c.Accepted = e.At
+		}
+	case Accepted:
+		c.Accepted = e.At
+	case Quota:
+		c.Quota = e.Text
+	case Hung:
+		c.Hung = e.Text
+	case Erred:
+		c.Erred = e.Text
+	}
+}
+
+// whole joins what one process has logged under two IDs of its own, as
+// releases of 2016 do: the POST under the one, what came of it under the other.
+// A POST that is still open takes it, of several the first. What has no POST
+// is none.
+func whole(all []*Create) []*Create {
+	type process struct{ host, pid string }
+	open := make(map[process][]*Create)
+	rest := all[:0]
+	slices.SortStableFunc(all, func(a, b *Create) int { return a.Seen.Compare(b.Seen) })
+	for _, c := range all {
+		p := process{c.Host, c.PID}
+		if !c.Posted.IsZero() {
+			rest = append(rest, c)
+			if c.Accepted.IsZero() && c.Quota == "" && c.Erred == "" {
+				open[p] = append(open[p], c)
+			}
+			continue
+		}
+		fits := func(o *Create) bool { return o.takes(c) }
+		n := slices.IndexFunc(open[p], fits)
+		if n < 0 {
+			continue
+		}
+		open[p][n].take(c, slices.ContainsFunc(open[p][n+1:], fits))
+		open[p] = slices.Delete(open[p], n, n+1)
+	}
+	return rest
+}
+
+// takes reports whether another group of lines may be what came of this POST.
+func (c *Create) takes(o *Create) bool {
+	sameSize := c.Size == 0 || o.Size == 0 || c.Size == o.Size
+	return !c.global() && !o.global() && c.Project == o.Project && sameSize && !o.Seen.Before(c.Posted)
+}
+
+func (c *Create) take(o *Create, others bool) {
+	if c.Paired = ByTime; others {
+		c.Paired = ByOrder
+	}
+	c.Accepted, c.Size = o.Accepted, cmp.Or(c.Size, o.Size)
+	c.Quota, c.Hung, c.Erred = cmp.Or(c.Quota, o.Quota), cmp.Or(c.Hung, o.Hung), cmp.Or(c.Erred, o.Erred)
+}
