@@ -33,6 +33,9 @@ const (
 	CodeOrphanVolume = "orphan-volume"
 )
 
+// CodeClocksDiffer: the clock of a log is not that of the others.
+const CodeClocksDiffer = "clocks-differ"
+
 // The codes of findings about configurations.
 const (
 	// CodeRetriesTooFew: nova waits shorter than volumes took.

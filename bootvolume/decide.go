@@ -11,7 +11,9 @@ import (
 // cost. It is OK only if something was looked at and nothing is wrong.
 func Check(s *Snapshot) stackmend.Result {
 	r := stackmend.Result{Check: "bootvolume", Subject: s.Subject, Started: s.Taken}
-	boots, of := Follow(&s.Logs), judge(s)
+	offsets := Clocks(&s.Logs)
+	s = s.with(s.Logs.corrected(offsets))
+	boots, of := follow(&s.Logs), judge(s)
 	for _, b := range boots {
 		if f, lost := of.verdict(b); lost {
 			r.Findings = append(r.Findings, f)
@@ -20,6 +22,7 @@ func Check(s *Snapshot) stackmend.Result {
 			r.Findings = append(r.Findings, f)
 		}
 	}
+	r.Findings = append(r.Findings, clocksDiffer(offsets)...)
 	r.Findings = append(r.Findings, s.configurations(boots)...)
 	r.Findings = append(r.Findings, s.live()...)
 	for _, what := range s.Unseen {

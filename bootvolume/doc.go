@@ -39,12 +39,20 @@
 // alone decides, and [CodeUndetermined] where what fits differs. Lines of one
 // cinder-api process whose POST and outcome have different IDs, as in releases
 // of 2016, are put together by order, project and size; of these no real log was
-// at hand. Times are compared as if clocks were at most two seconds apart.
+// at hand. Times are then compared as if clocks were at most two seconds
+// apart.
+//
+// Where clocks differ, [Clocks] tells from requests that are tied by their IDs
+// how far, and times are corrected by it: [CodeClocksDiffer]. The doubt stands
+// there. Differences below half a second are not told, for HAProxy's own timers
+// are not better on a machine that stalls. A clock that was set meanwhile, or
+// that is bounded on one side alone, is said and not corrected; without IDs
+// nothing is known of it.
 //
 // # What it does not do
 //
-// Logs of nova-api, cinder-scheduler and cinder-volume, oslo.log's
-// JSON are not read, and clocks that differ between hosts are not corrected.
+// Logs of nova-api, cinder-scheduler and cinder-volume and oslo.log's
+// JSON are not read.
 // An edit keeps owner and mode of a file,
 // not its extended attributes: restore an SELinux context with restorecon.
 //

@@ -53,8 +53,11 @@ const (
 
 // Follow puts the lines of one request together: the instance, its requests at
 // HAProxy, and what cinder says of them. Where no global request ID tells whose
-// a request is, project, outcome and time do, and the pairing says so.
-func Follow(l *Logs) []Boot {
+// a request is, project, outcome and time do, and the pairing says so. Times are
+// told by one clock, as far as [Clocks] allows.
+func Follow(l *Logs) []Boot { return follow(l.corrected(Clocks(l))) }
+
+func follow(l *Logs) []Boot {
 	boots := boots(l.Events)
 	a := assignment{boots: boots, byRequest: make(map[string][]int)}
 	for i, b := range boots {

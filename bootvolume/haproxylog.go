@@ -195,6 +195,18 @@ func (r *Request) answered() bool {
 // end is when HAProxy was done with it.
 func (r *Request) end() time.Time { return r.At.Add(max(r.Total, 0)) }
 
+// sent is when it was on its way to the server, or before: with a time stamp of
+// the form's own an idle connection may have come before it.
+func (r *Request) sent() time.Time { return r.At.Add(max(r.Received, 0) + max(r.Connect, 0)) }
+
+// received is when it was there whole, or after.
+func (r *Request) received() time.Time {
+	if r.Received < 0 {
+		return r.end()
+	}
+	return r.At.Add(r.Received)
+}
+
 // project is the one in the path, which newer clients leave out.
 func (r *Request) project() string {
 	dir, _ := strings.CutSuffix(r.Path, "/volumes")

@@ -25,6 +25,15 @@ const (
 	Erred    Kind = "erred"    // cinder-api answered 500
 )
 
+// source is whose lines are of a kind.
+func (k Kind) source() Source {
+	switch k {
+	case Begun, Broken, Built:
+		return Compute
+	}
+	return API
+}
+
 // An Event is a line of nova or cinder that matters here.
 type Event struct {
 	At       time.Time

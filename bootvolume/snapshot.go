@@ -29,6 +29,13 @@ type Snapshot struct {
 	Unseen  []string
 }
 
+// with is the snapshot with other logs.
+func (s *Snapshot) with(l *Logs) *Snapshot {
+	c := *s
+	c.Logs = *l
+	return &c
+}
+
 // Logs are the lines that matter here, of any number of hosts: of HAProxy the
 // requests that create volumes.
 type Logs struct {
