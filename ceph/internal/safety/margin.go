@@ -77,6 +77,11 @@ func (p Policy) mayStay(pg PG) bool {
 // than k + 1), or if one of theirs is degraded already.
 func Margin(ctx context.Context, to ceph.Commander, m *Map, p Policy, osds ...int) error {
 	for _, id := range osds {
+		if o := m.OSD(id); o != nil && o.Up == 0 {
+			// The manager refuses to tell what one that is down had (EAGAIN).
+			// Where it is missed, those that shall follow are told to be degraded.
+			continue
+		}
 		pgs, err := PGs(ctx, to, id)
 		if err != nil {
 			return err

@@ -119,6 +119,37 @@ func TestMargin(t *testing.T) {
 	}
 }
 
+// down answers as the manager does when asked for the placement groups of an
+// OSD that is down (16.2.15).
+type down struct {
+	answers
+	osd int
+}
+
+func (d down) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, error) {
+	if c.Prefix == "pg ls-by-osd" && c.Args[0].Value == d.osd {
+		return ceph.Answer([]byte(`{"pg_ready":true}`), ceph.Failed(c, 11, "osd 0 is not up")), nil
+	}
+	return d.answers.Command(ctx, c)
+}
+
+// A second OSD of a failure domain may be stopped while the first is down, if
+// they have no placement group in common.
+func TestMayStopSecond(t *testing.T) {
+	for state, want := range map[string]string{"active+clean": yes, "active+undersized+degraded": no} {
+		to := down{answers{
+			"osd dump":       {body: `{"epoch":5,"fsid":"f","pools":[{"pool":1,"type":1,"size":3,"min_size":2}],"osds":[{"osd":0,"up":0,"up_from":4},{"osd":1,"up":1,"up_from":4}]}`},
+			"mgr dump":       {body: `{"available":true,"active_name":"x"}`},
+			"status":         {body: `{"pgmap":{"pgs_by_state":[{"state_name":"active+clean","count":1}]}}`},
+			"pg ls-by-osd":   {body: `{"pg_ready":true,"pg_stats":[{"pgid":"1.0","state":"` + state + `","acting":[1,2,3],"reported_epoch":5}]}`},
+			"osd ok-to-stop": {body: `{"ok_to_stop":true,"osds":[0,1],"num_not_ok_pgs":0}`},
+		}, 0}
+		if err := MayStop(t.Context(), to, Policy{}, 0, 1); kind(err) != want {
+			t.Errorf("%s: %v, want %s", state, err, want)
+		}
+	}
+}
+
 func TestMayStop(t *testing.T) {
 	good := func() answers {
 		return answers{
