@@ -82,6 +82,8 @@ func (o OSD) keep(s *Snapshot, p Policy) string {
 		return fmt.Sprintf("it runs version %q, ceph-objectstore-tool here is %q: use the tool of its own version", o.Version, o.Tool)
 	case o.Local.Held && o.Local.Respawn != "":
 		return "its respawn is held by somebody already: release it first"
+	case o.Up && o.Local.AtLimit():
+		return fmt.Sprintf("it was started %d times and may be %d times in %v, it would stay down: reset that first (systemctl reset-failed %s)", o.Local.Starts, o.Local.StartLimit.Burst, o.Local.StartLimit.Interval, o.Local.Unit)
 	case o.Up && !o.Local.Running:
 		return "it is up in the map, and no process of it is seen here"
 	case o.Up && len(o.worth(s, p)) == 0:

@@ -46,12 +46,15 @@ func TestPlanRefuses(t *testing.T) {
 		spoil func(*Snapshot, *Policy)
 		want  string
 	}{
-		"no limit":          {func(_ *Snapshot, p *Policy) { *p = Policy{} }, "no limit"},
-		"too short":         {func(_ *Snapshot, p *Policy) { p.MaxEntries = 5 }, "fewer than 100"},
-		"nothing may stop":  {func(s *Snapshot, _ *Policy) { s.Stopped = "nodown" }, "nodown"},
-		"another version":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Tool = "16.2.14" }, "its own version"},
-		"elsewhere":         {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = nil }, "cannot be trimmed from here"},
-		"held by another":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{Held: true, Respawn: "x"} }, "held by somebody"},
+		"no limit":         {func(_ *Snapshot, p *Policy) { *p = Policy{} }, "no limit"},
+		"too short":        {func(_ *Snapshot, p *Policy) { p.MaxEntries = 5 }, "fewer than 100"},
+		"nothing may stop": {func(s *Snapshot, _ *Policy) { s.Stopped = "nodown" }, "nodown"},
+		"another version":  {func(s *Snapshot, _ *Policy) { s.OSDs[0].Tool = "16.2.14" }, "its own version"},
+		"elsewhere":        {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = nil }, "cannot be trimmed from here"},
+		"held by another":  {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{Held: true, Respawn: "x"} }, "held by somebody"},
+		"at the start limit": {func(s *Snapshot, _ *Policy) {
+			s.OSDs[0].Local = &supervisor.State{Running: true, Unit: "u", Starts: 3, StartLimit: supervisor.Limit{Burst: 3, Interval: time.Minute}}
+		}, "reset-failed u"},
 		"only active":       {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
 		"only erasure":      {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[2:3] }, "erasure coded"},
 		"up but not seen":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{} }, "no process"},

@@ -61,9 +61,8 @@
 // # Not in this version
 //
 // One run works on the OSDs of one host. Flags other than noout are not set.
-// Starts that systemd counted before the run are not looked at
-// (StartLimitBurst); the markdown budget needs no look, for each process counts
-// its own from nothing (osd_markdown_log in src/osd/OSD.h). cephadm's
+// The markdown budget needs no look, for each process counts its own from
+// nothing (osd_markdown_log in src/osd/OSD.h). cephadm's
 // orchestrator is paused and resumed by the operator: with Config.Orchestrated
 // no OSD is held, stopped or trimmed while it is not. The time left is told by
 // the entries that the first OSDs lost, and so not when dups alone are trimmed

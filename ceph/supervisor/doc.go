@@ -12,7 +12,15 @@
 // is read: docker and podman kill after 10 seconds unless told otherwise, and a
 // kill is what corrupts a store. One that is too short is raised where that is
 // possible (the -t of docker and podman), otherwise the stop is refused. What
-// did not end in time is left running and said so, never killed.
+// did not end in time is left running and said so, never killed. A unit of
+// systemd that is masked has lost its own patience to the manager's default: it
+// is then sent the signal without a job of the manager's, whose patience would
+// end in a kill.
+//
+// A unit that systemd would not start again (StartLimitBurst) is not held. Its
+// starts are the last and the automatic ones before it (NRestarts), of which all
+// are taken to lie within the interval; starts by hand before those are not
+// known.
 //
 // Programs run in children that die with this process or hold the lock of the
 // run: see [WithLock]. A daemon that is started never holds it.
@@ -24,10 +32,10 @@
 //
 // # Compatibility
 //
-// Linux. [Process] is tested with real OSDs. [Systemd], [Cephadm] and
-// [Container] are tested against scripted programs that answer as systemd 252,
-// docker 20.10 and podman 4.3 are documented to (systemctl(1), docker
-// container inspect, podman-update(1)), and NOT against the real ones: try them
-// on one OSD first. Names of units and containers are those of src/cephadm of
+// Linux. [Process] is tested with real OSDs, [Systemd] with a real systemd 252
+// (a user's manager) and services that are no OSDs. [Cephadm] and [Container]
+// are tested against scripted programs that answer as docker 20.10 and podman
+// 4.3 are documented to (docker container inspect, podman-update(1)), and NOT
+// against the real ones: try them on one OSD first. Names of units and containers are those of src/cephadm of
 // Ceph v16.2.15 and roles/ceph-osd of ceph-ansible stable-6.0.
 package supervisor

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,10 +25,20 @@ func TestParseSpan(t *testing.T) {
 }
 
 func TestParseShow(t *testing.T) {
-	running := "LoadState=masked\nActiveState=active\nMainPID=41\nTimeoutStopUSec=1min 30s\nRestart=on-failure\nExecMainCode=0\nExecMainStatus=0\nStartLimitBurst=3\nStartLimitIntervalUSec=30min\n"
+	running := "LoadState=loaded\nActiveState=active\nMainPID=41\nTimeoutStopUSec=1min 30s\nRestart=on-failure\nExecMainCode=0\nExecMainStatus=0\nStartLimitBurst=3\nStartLimitIntervalUSec=30min\nNRestarts=1\nExecMainStartTimestamp=n/a\n"
 	st, err := parseShow("u", []byte(running))
-	want := State{Unit: "u", Running: true, PID: 41, Held: true, Respawn: "on-failure", StopTimeout: 90 * time.Second, StartLimit: Limit{3, 30 * time.Minute}}
+	want := State{Unit: "u", Running: true, PID: 41, Respawn: "on-failure", StopTimeout: 90 * time.Second, StartLimit: Limit{3, 30 * time.Minute}}
 	if err != nil || st != want {
+		t.Errorf("%+v %v", st, err)
+	}
+	for when, n := range map[string]int{"n/a": 0, "": 0, "Fri 2020-11-27 03:50:59 UTC": 0, time.Now().UTC().Format("Mon 2006-01-02 15:04:05 MST"): 2, "yesterday": 2} {
+		if st, err = parseShow("u", []byte(strings.Replace(running, "n/a", when, 1))); err != nil || st.Starts != n {
+			t.Errorf("started %s: %+v %v", when, st, err)
+		}
+	}
+	// What a real unit says of itself once it is masked (systemd 252).
+	st, err = parseShow("u", []byte("Restart=no\nTimeoutStopUSec=1min 30s\nMainPID=24\nNRestarts=0\nExecMainStartTimestamp=Fri 2026-11-27 03:51:49 UTC\nExecMainCode=0\nExecMainStatus=0\nLoadState=masked\nActiveState=active\nStartLimitIntervalUSec=10s\nStartLimitBurst=5\n"))
+	if want := (State{Unit: "u", Running: true, PID: 24, Held: true, Respawn: "masked"}); err != nil || st != want {
 		t.Errorf("%+v %v", st, err)
 	}
 	st, err = parseShow("u", []byte("LoadState=loaded\nActiveState=failed\nMainPID=0\nTimeoutStopUSec=0\nRestart=no\nExecMainCode=2\nExecMainStatus=9\n"))
@@ -46,7 +57,7 @@ func FuzzParseShow(f *testing.F) {
 	f.Add("LoadState=loaded\nActiveState=active\nMainPID=1\nTimeoutStopUSec=1min\nRestart=no\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		st, err := parseShow("u", []byte(text))
-		if err == nil && st.StopTimeout <= 0 {
+		if err == nil && !st.Held && st.StopTimeout <= 0 {
 			t.Errorf("%q: no patience, and no error", text)
 		}
 	})

@@ -39,7 +39,7 @@ func scripted(t *testing.T, name, script string, state map[string]string) (get f
 const systemctl = `case $1 in
 show) printf 'LoadState=%s\nActiveState=%s\nMainPID=7\nTimeoutStopUSec=%s\nRestart=on-failure\nExecMainCode=1\nExecMainStatus=0\n' $(cat load) $(cat active) "$(cat timeout)";;
 mask) echo masked >load;; unmask) echo loaded >load;;
-stop) echo inactive >active;; start) echo active >active;;
+stop | kill) echo inactive >active;; start) echo active >active;;
 esac`
 
 const docker = `case $1 in

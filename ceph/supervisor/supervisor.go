@@ -41,9 +41,16 @@ type State struct {
 	StopTimeout time.Duration
 	// Exit is how it ended last; nil: not known.
 	Exit *Exit
-	// StartLimit ends restarts if there are more of them; zero: none.
+	// StartLimit ends restarts if there are more of them; zero: none, or not
+	// known.
 	StartLimit Limit
+	// Starts is how many starts there were, at most, that count against
+	// StartLimit by now. Those by hand before the last are not known.
+	Starts int
 }
+
+// AtLimit reports whether one more start may be one too many.
+func (s State) AtLimit() bool { return s.StartLimit.Burst > 0 && s.Starts >= s.StartLimit.Burst }
 
 // Forever is a StopTimeout that never ends.
 const Forever = time.Duration(math.MaxInt64)

@@ -32,7 +32,7 @@ func Cephadm(fsid, engine string) Systemd {
 }
 
 // systemdProperties are what State reads.
-const systemdProperties = "LoadState,ActiveState,MainPID,TimeoutStopUSec,Restart,ExecMainCode,ExecMainStatus,StartLimitBurst,StartLimitIntervalUSec"
+const systemdProperties = "LoadState,ActiveState,MainPID,TimeoutStopUSec,Restart,ExecMainCode,ExecMainStatus,StartLimitBurst,StartLimitIntervalUSec,NRestarts,ExecMainStartTimestamp"
 
 func (s Systemd) unit(osd int) string {
 	if s.Unit == "" {
@@ -44,7 +44,8 @@ func (s Systemd) unit(osd int) string {
 // State is `systemctl show`.
 func (s Systemd) State(ctx context.Context, osd int) (State, error) {
 	unit := s.unit(osd)
-	out, err := child.Output(ctx, "systemctl", "show", "--property="+systemdProperties, "--", unit)
+	// Times are told in the zone of whoever asks.
+	out, err := child.Output(ctx, "env", "TZ=UTC", "systemctl", "show", "--property="+systemdProperties, "--", unit)
 	if err != nil {
 		return State{}, err
 	}
@@ -100,7 +101,29 @@ func parseShow(unit string, out []byte) (State, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return State{}, fmt.Errorf("systemctl show %s: %w", unit, err)
 	}
+	if st.Starts = starts(p, st.StartLimit, time.Now()); st.Held {
+		// What the unit said of itself went with its file (seen with 252): these
+		// are the manager's defaults.
+		st.Respawn, st.StopTimeout, st.StartLimit = respawnMasked, 0, Limit{}
+	}
 	return st, nil
+}
+
+// respawnMasked: how a unit is respawned cannot be read while it is masked.
+const respawnMasked = "masked"
+
+// starts counts those within the limit's interval: the last, and the automatic
+// ones before it, all of which may lie within.
+func starts(p map[string]string, limit Limit, now time.Time) int {
+	last, err := time.Parse("Mon 2006-01-02 15:04:05 MST", p["ExecMainStartTimestamp"])
+	switch {
+	case p["ExecMainStartTimestamp"] == "" || p["ExecMainStartTimestamp"] == "n/a": // never, or it is forgotten
+		return 0
+	case err == nil && now.Sub(last) > limit.Interval:
+		return 0
+	}
+	restarts, _ := strconv.Atoi(p["NRestarts"]) // before 235: not told
+	return 1 + max(restarts, 0)
 }
 
 // parseExit reads the CLD_ code and the status of systemd.
@@ -155,6 +178,9 @@ func (s Systemd) Do(ctx context.Context, c Change) error {
 	}
 	switch c.Action {
 	case Hold:
+		if st.AtLimit() {
+			return refuse("%s may be started %d times in %v and was %d times, it would stay down: systemctl reset-failed %s", unit, st.StartLimit.Burst, st.StartLimit.Interval, st.Starts, unit)
+		}
 		return s.change(ctx, c, func(st State) bool { return st.Held }, "mask", "--runtime", "--", unit)
 	case Release:
 		return s.change(ctx, c, func(st State) bool { return !st.Held }, "unmask", "--runtime", "--", unit)
@@ -182,6 +208,10 @@ func (s Systemd) stop(ctx context.Context, c Change, st State) error {
 		if err := s.Container.Do(ctx, c); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+	} else if st.Held && st.PID > 0 {
+		// Its own patience is not in force while it is masked, and without a job
+		// the manager has none that ends: it only hands on the signal.
+		return s.change(ctx, c, func(st State) bool { return !st.Running }, "kill", "--kill-who=main", "--signal=SIGTERM", "--", st.Unit)
 	} else if st.Running {
 		raise := fmt.Sprintf("write a drop-in (systemctl edit --runtime %s) with [Service] TimeoutStopSec=%d", st.Unit, int(c.minStop().Seconds()))
 		if err := patient(st, c, raise); err != nil {
