@@ -52,8 +52,12 @@ const (
 	CodeReadAfterWrite = "read-after-write"
 	// CodeDurabilityTraded: commits are not on disk when they are confirmed.
 	CodeDurabilityTraded = "durability-traded"
-	// CodeTimeoutTooShort: HAProxy cuts what is still wanted.
+	// CodeTimeoutTooShort: HAProxy cuts what is still wanted, or gives up what
+	// waits in its queue.
 	CodeTimeoutTooShort = "timeout-too-short"
+	// CodeConnectionsTooFew: HAProxy or Galera lets fewer through at once than a
+	// batch, or the pools of the services, may need.
+	CodeConnectionsTooFew = "connections-too-few"
 	// CodeConsoleauth: several nova-consoleauth that do not share their tokens.
 	CodeConsoleauth = "consoleauth-active-active"
 	// CodeUnseen: something that would matter was not looked at.

@@ -50,18 +50,44 @@ func novaConf(c *oslo.Config, host string) (NovaConf, error) {
 }
 
 // ReadServiceConf reads what the configuration of a service that uses the
-// database, such as cinder.conf, says of reads after writes (oslo.db's
-// mysql_wsrep_sync_wait).
+// database, such as cinder.conf, says of reads after writes and of how many
+// sessions it opens (oslo.db's mysql_wsrep_sync_wait, max_pool_size,
+// max_overflow).
 func ReadServiceConf(r io.Reader, host string) (ServiceConf, error) {
 	c := &oslo.Config{}
 	if err := c.Add(host, r); err != nil {
 		return ServiceConf{}, err
 	}
+	return serviceConf(c, host)
+}
+
+func serviceConf(c *oslo.Config, host string) (ServiceConf, error) {
 	wait, found, err := c.Int(oslo.Option{Group: "database", Name: "mysql_wsrep_sync_wait"})
-	if err != nil || !found {
-		return ServiceConf{Host: host}, err
+	if err != nil {
+		return ServiceConf{}, err
 	}
-	return ServiceConf{Host: host, SyncWait: strconv.FormatInt(wait, 10)}, nil
+	s := ServiceConf{Host: host}
+	if found {
+		s.SyncWait = strconv.FormatInt(wait, 10)
+	}
+	s.Pool, err = poolOf(c)
+	return s, err
+}
+
+// poolOf has the defaults of oslo.db 12.1.0 (oslo_db/options.py).
+func poolOf(c *oslo.Config) (int64, error) {
+	kept, overflow := oslo.Option{Group: "database", Name: "max_pool_size"}, oslo.Option{Group: "database", Name: "max_overflow"}
+	c.Default(kept, "5")
+	c.Default(overflow, "50")
+	size, _, err := c.Int(kept)
+	if err != nil {
+		return 0, err
+	}
+	more, _, err := c.Int(overflow, oslo.Option{Name: "sql_max_overflow"}, oslo.Option{Group: "database", Name: "sqlalchemy_max_overflow"})
+	if err != nil || size <= 0 || more < 0 {
+		return 0, err // no limit
+	}
+	return min(size, math.MaxInt32) + min(more, math.MaxInt32), nil
 }
 
 // ReadGaleraConf reads the server's variables of a galera.cnf. Files that it

@@ -37,6 +37,7 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 			all = append(all, p.judgeHTTP(boots)...)
 		}
 	}
+	all = append(all, s.connections(boots)...)
 	late := s.late()
 	for _, g := range s.nodeConfs() {
 		asked := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Host == g.Host && n.Variables["wsrep_sync_wait"] != "" })

@@ -49,6 +49,12 @@
 // that is bounded on one side alone, is said and not corrected; without IDs
 // nothing is known of it.
 //
+// How many requests a batch brings at once is what the logs show, or what
+// Snapshot.Batch tells. maxconn is compared as global, the sections and the
+// servers have it; one on a bind line, maxqueue and minconn are not read. Of
+// pools, each configuration that was given counts as one process, for how many
+// workers run is not in it.
+//
 // # What it does not do
 //
 // Logs of nova-api, cinder-scheduler and cinder-volume and oslo.log's

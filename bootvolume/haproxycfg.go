@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -28,14 +27,12 @@ type Proxy struct {
 	NoRetry    []string // conditions of http-request disable-l7-retry
 	Ports      []string // of bind
 	Servers    []Server
-}
-
-// A Server is one server of a proxy, with what it inherits from default-server.
-type Server struct {
-	Name, Address string
-	Backup, Check bool
-	OnUp, OnDown  string // on-marked-up, on-marked-down
-	Disabled      bool
+	Disabled   bool     // it neither listens nor sends
+	Backends   []string // of a frontend: where default_backend and use_backend lead, as they are written
+	// MaxConn is how many connections a listen or frontend takes at once, and
+	// Process how many all of them do, as section global says; zero: not said;
+	// NotKnown: by a variable of the environment.
+	MaxConn, Process int64
 }
 
 // haproxyFile is the state of reading a haproxy.cfg.
@@ -47,7 +44,9 @@ type haproxyFile struct {
 	kind    string // of the section
 	name    string // of a defaults section
 	line    int
-	made    int // servers, by server-template
+	made    int   // servers, by server-template
+	global  bool  // the section is global
+	process int64 // maxconn of global
 }
 
 // settings are what a section says or inherits.
@@ -73,11 +72,14 @@ func ReadHAProxy(r io.Reader) ([]Proxy, error) {
 		}
 	}
 	f.end()
+	for i := range f.proxies {
+		f.proxies[i].Process = f.process
+	}
 	return f.proxies, in.Err()
 }
 
 func fresh() settings {
-	return settings{proxy: Proxy{Mode: "tcp", Balance: "roundrobin", Timeouts: map[string]time.Duration{}}}
+	return settings{proxy: Proxy{Mode: "tcp", Balance: "roundrobin", Timeouts: map[string]time.Duration{}}, server: Server{Weight: 1}}
 }
 
 // clone lets a section change what it inherits.
@@ -85,6 +87,8 @@ func (s settings) clone() settings {
 	s.proxy.Timeouts = maps.Clone(s.proxy.Timeouts)
 	s.proxy.Options = slices.Clone(s.proxy.Options)
 	s.proxy.RetryOn = slices.Clone(s.proxy.RetryOn)
+	s.proxy.NoRetry = slices.Clone(s.proxy.NoRetry)
+	s.proxy.Backends = slices.Clone(s.proxy.Backends)
 	return s
 }
 
@@ -129,10 +133,12 @@ func (f *haproxyFile) take(words []string) error {
 		return f.begin(words)
 	case "global", "userlist", "peers", "resolvers", "mailers", "cache", "program", "http-errors", "ring", "log-forward", "fcgi-app":
 		f.end()
+		f.global = words[0] == "global"
 		return nil
 	}
 	if f.now == nil {
-		return nil // of a section that does not matter here
+		f.ofProcess(words)
+		return nil
 	}
 	before := len(f.now.proxy.Servers)
 	if err := f.now.set(words); err != nil || words[0] != "server-template" {
@@ -181,7 +187,14 @@ func (f *haproxyFile) end() {
 		slices.Sort(f.now.proxy.Options)
 		f.proxies = append(f.proxies, f.now.proxy)
 	}
-	f.now = nil
+	f.now, f.global = nil, false
+}
+
+// ofProcess takes a setting of section global; other sections do not matter here.
+func (f *haproxyFile) ofProcess(words []string) {
+	if f.global && words[0] == "maxconn" && len(words) > 1 {
+		f.process = count(words[1])
+	}
 }
 
 // set takes one setting of a section.
@@ -200,6 +213,12 @@ func (s *settings) set(words []string) error {
 		p.Balance = arg(1)
 	case "timeout":
 		return p.timeout(arg(1), arg(2))
+	case "maxconn":
+		p.MaxConn = count(arg(1))
+	case "disabled", "enabled":
+		p.Disabled = words[0] == "disabled"
+	case "default_backend", "use_backend":
+		p.Backends = append(p.Backends, arg(1))
 	case "option":
 		p.Options = append(p.without(arg(1)), arg(1))
 	case "no":
@@ -227,41 +246,6 @@ func (s *settings) set(words []string) error {
 	return nil
 }
 
-func (s *settings) add(name, address string, words []string) {
-	server := s.server
-	server.Name, server.Address = name, address
-	server.set(words)
-	s.proxy.Servers = append(s.proxy.Servers, server)
-}
-
-// mostServers bounds what one server-template makes, and mostMade what all of
-// a configuration do: a few lines must not cost the memory of millions.
-const (
-	mostServers = 1 << 12
-	mostMade    = 1 << 16
-)
-
-// template takes server-template PREFIX NUMBER|FROM-TO ADDRESS: servers of one
-// kind, whose addresses are found later.
-func (s *settings) template(words []string) error {
-	if len(words) < 4 {
-		return fmt.Errorf("%w: server-template without an address", ErrSyntax)
-	}
-	from, to, ranged := strings.Cut(words[2], "-")
-	if !ranged {
-		from, to = "1", from
-	}
-	first, err := strconv.ParseUint(from, 10, 31)
-	last, err2 := strconv.ParseUint(to, 10, 31)
-	if err != nil || err2 != nil || first > last || last-first >= mostServers {
-		return fmt.Errorf("%w: server-template of %q servers", ErrSyntax, words[2])
-	}
-	for n := first; n <= last; n++ {
-		s.add(words[1]+strconv.FormatUint(n, 10), words[3], words[4:])
-	}
-	return nil
-}
-
 func (p *Proxy) without(option string) []string {
 	return slices.DeleteFunc(p.Options, func(o string) bool { return o == option })
 }
@@ -276,26 +260,3 @@ func (p *Proxy) timeout(name, value string) error {
 }
 
 func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
-
-func (s *Server) set(words []string) {
-	for i, w := range words {
-		next := ""
-		if i+1 < len(words) {
-			next = words[i+1]
-		}
-		switch w {
-		case "backup":
-			s.Backup = true
-		case "check":
-			s.Check = true
-		case "no-check":
-			s.Check = false
-		case "disabled":
-			s.Disabled = true
-		case "on-marked-up":
-			s.OnUp = next
-		case "on-marked-down":
-			s.OnDown = next
-		}
-	}
-}

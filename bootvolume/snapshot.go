@@ -11,6 +11,7 @@ import (
 type Snapshot struct {
 	Subject string
 	Taken   time.Time
+	Batch   int64 // instances that are booted at once; zero: what the logs show
 	Logs    Logs
 	Proxies []Proxy // of haproxy.cfg, defaults inherited
 	Nova    []NovaConf
@@ -115,4 +116,7 @@ type GaleraConf struct {
 type ServiceConf struct {
 	Host     string
 	SyncWait string // mysql_wsrep_sync_wait; "": not set, the server's wsrep_sync_wait counts
+	// Pool is how many sessions one process may open: max_pool_size and
+	// max_overflow together. Zero: no limit, or not read.
+	Pool int64
 }

@@ -41,6 +41,12 @@ func TestConfiguration(t *testing.T) {
 	if status, out := run(t, "-haproxy-cfg", cfg); status != 1 || !strings.Contains(out, "balance-source") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
+	write(t, cfg, strings.ReplaceAll(text, "balance source", "maxconn 7"))
+	for batch, want := range map[string]int{"7": 0, "8": 1} {
+		if status, out := run(t, "-haproxy-cfg", cfg, "-batch", batch); strings.Contains(out, "connections-too-few") != (want == 1) {
+			t.Errorf("%s: status %d:\n%s", batch, status, out)
+		}
+	}
 	if status, out := run(t, "-haproxy-cfg", cfg+".none"); status != 3 {
 		t.Errorf("a file that is not there: status %d:\n%s", status, out)
 	}

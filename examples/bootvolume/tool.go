@@ -23,6 +23,7 @@ type settings struct {
 	novaServices                    string
 	zone                            string
 	since                           cli.Age
+	batch                           int64
 	haproxySocket                   cli.List
 	sample                          time.Duration
 	probe                           string // database to probe in
@@ -56,6 +57,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.novaServices, "nova-services", "", "`FILE` with what openstack compute service list -f json says, of nova before 20 (Train): how many nova-consoleauth run")
 	f.Var(&s.consoleauthConf, "consoleauth-conf", "nova.conf of a host that runs nova-consoleauth, `HOST=FILE`, the host as in -nova-services; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
+	f.Int64Var(&s.batch, "batch", 0, "how many `INSTANCES` are booted at once, to compare with what HAProxy and Galera let through; without, what the logs show")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
 	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
 	f.StringVar(&s.probe, "probe", "", "plan to measure in this `DATABASE` how late rows of one Galera node are on the others, in a table of its own; the nodes are in "+dsns)
@@ -75,7 +77,7 @@ func (s *settings) observe(ctx context.Context) error {
 		return cli.Usage("-zone: %v", err)
 	}
 	now := time.Now()
-	s.snapshot = &bootvolume.Snapshot{Subject: "this batch", Taken: now}
+	s.snapshot = &bootvolume.Snapshot{Subject: "this batch", Taken: now, Batch: s.batch}
 	o := bootvolume.Log{Now: now, Zone: zone}
 	if s.since > 0 {
 		o.Since = s.since.Before(now)
