@@ -3,6 +3,7 @@ package dhcp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -264,9 +265,17 @@ func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 		return err
 	}
 	if sign.At.IsZero() {
-		return fmt.Errorf("%w: no %s since %s: it did not help", stackmend.ErrNotDone, t.Args["proof"], instant(t.since))
+		return fmt.Errorf("%w: no %s since %s: it did not help; what is left: %s", stackmend.ErrNotDone, t.Args["proof"], instant(t.since), t.left())
 	}
 	return nil
+}
+
+// left is what to try where the step did not help, as its plan says.
+func (t task) left() string {
+	if r := Remedy(t.Args["next"]); slices.Contains(ladder, r) {
+		return string(r)
+	}
+	return RebootAdvice
 }
 
 // Revert leaves the link or port up, and looks that it is.

@@ -93,6 +93,9 @@ func TestLibvirt(t *testing.T) {
 			t.Fatalf("link is up: %v, %v", got, err)
 		}
 	}
+	if all, err := l.Instances(ctx); err != nil || len(all) != 1 || all[0].MAC != instance || all[0].ID != uuid || all[0].Domain != "instance-00000001" {
+		t.Errorf("%+v, %v", all, err)
+	}
 	for _, c := range []struct {
 		domain string
 		mac    dhcp.MAC

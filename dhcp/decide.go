@@ -40,7 +40,7 @@ func Check(s *Snapshot) stackmend.Result {
 func Judge(s *Snapshot) []Verdict {
 	known := map[MAC]Instance{}
 	for _, i := range s.Instances {
-		known[i.MAC] = i
+		known[i.MAC] = i.or(known[i.MAC])
 	}
 	var out []Verdict
 	for c := range Converse(s) {

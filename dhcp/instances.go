@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,6 +42,12 @@ func ReadInstances(r io.Reader) ([]Instance, error) {
 		list = append(list, i)
 	}
 	return list, nil
+}
+
+// or fills what is not known of the instance with what somebody else knows.
+func (i Instance) or(o Instance) Instance {
+	return Instance{MAC: i.MAC, ID: cmp.Or(i.ID, o.ID), Name: cmp.Or(i.Name, o.Name), Domain: cmp.Or(i.Domain, o.Domain), Host: cmp.Or(i.Host, o.Host),
+		Bridge: cmp.Or(i.Bridge, o.Bridge), Tap: cmp.Or(i.Tap, o.Tap), Port: cmp.Or(i.Port, o.Port)}
 }
 
 // maxInstances bounds the list, in bytes.

@@ -100,11 +100,15 @@ func (l Libvirt) virsh(ctx context.Context, name, domain string, arg ...string) 
 	if domain == "" || strings.ContainsAny(domain, "\x00\n") {
 		return nil, fmt.Errorf("%w: %q is no domain", stackmend.ErrRefused, domain)
 	}
+	return l.run(ctx, name, append([]string{"--domain=" + domain}, arg...)...)
+}
+
+func (l Libvirt) run(ctx context.Context, name string, arg ...string) ([]byte, error) {
 	command := l.Command
 	if len(command) == 0 {
 		command = []string{"virsh", "-c", "qemu:///system"}
 	}
-	all := slices.Concat(command[1:], []string{"-q", name, "--domain=" + domain}, arg)
+	all := slices.Concat(command[1:], []string{"-q", name}, arg)
 	cmd := exec.CommandContext(ctx, command[0], all...)
 	cmd.WaitDelay = time.Second
 	var said bytes.Buffer
@@ -120,5 +124,5 @@ func (l Libvirt) virsh(ctx context.Context, name, domain string, arg ...string) 
 	if strings.Contains(why, "failed to get domain") || strings.Contains(why, "interface (") || strings.Contains(why, "not found") {
 		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
-	return nil, fmt.Errorf("dhcp: virsh %s %s: %w: %.300s", name, domain, err, why)
+	return nil, fmt.Errorf("dhcp: virsh %s %s: %w: %.300s", name, strings.Join(arg, " "), err, why)
 }

@@ -131,6 +131,17 @@ func (v Verdict) without() string {
 // and the state that would show the cause.
 const RebootAdvice = "a hard reboot of the instance, which a person decides on: it ends what runs there and the evidence; first save the counters of the tap and qemu's version"
 
+// next is the remedy to try where this one does not help: the mildest that is
+// not as mild, and for which the instance is known enough. Empty: none is left.
+func (v Verdict) next(r Remedy) Remedy {
+	for _, other := range v.Remedies() {
+		if slices.Index(ladder, other) > slices.Index(ladder, r) && v.Instance.allows(other) {
+			return other
+		}
+	}
+	return ""
+}
+
 // allows reports whether enough is known of the instance for the remedy.
 func (i Instance) allows(r Remedy) bool {
 	if r == PortDownUp {
@@ -193,6 +204,9 @@ func (v Verdict) args(r Remedy, now time.Time, wait time.Duration) map[string]st
 	a := map[string]string{"mac": v.MAC.String(), "since": now.UTC().Format(time.RFC3339Nano), "wait": wait.String(), "proof": "lease or traffic"}
 	if v.Code == RepliesLost || v.Code == RequestsLost || v.Code == ClientDied {
 		a["proof"] = "lease" // other traffic goes on
+	}
+	if next := v.next(r); next != "" {
+		a["next"] = string(next)
 	}
 	if r == PortDownUp {
 		a["port"] = v.Instance.Port

@@ -77,6 +77,25 @@ func TestPlanIsMild(t *testing.T) {
 	}
 }
 
+// TestNext: a step says what is left to try where it does not help.
+func TestNext(t *testing.T) {
+	all := dhcp.Selection{All: true}
+	portless, bare := known, known
+	portless.Port, bare.ID = "", ""
+	for _, c := range []struct {
+		of   dhcp.Instance
+		from dhcp.Remedy
+		want string
+	}{{known, "", "guest-restart"}, {known, dhcp.GuestRestart, "port-down-up"}, {known, dhcp.PortDownUp, ""}, {portless, dhcp.GuestRestart, ""}, {bare, "", ""}} {
+		all.From = c.from
+		for _, s := range plan(t, failure(t, "rx-dead", c.of), all).Steps {
+			if s.Args["next"] != c.want {
+				t.Errorf("%+v from %q: next is %q, want %q", c.of, c.from, s.Args["next"], c.want)
+			}
+		}
+	}
+}
+
 // TestNoRemedyWhereTwoAreLeft: what could be one of two is not acted on. No
 // recording comes to this: the client's capture must have heard nothing.
 func TestNoRemedyWhereTwoAreLeft(t *testing.T) {

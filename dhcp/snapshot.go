@@ -15,7 +15,7 @@ type Snapshot struct {
 	Taken     time.Time // when it was observed; zero: not known, and leases are not compared with it
 	Traces    []*Trace
 	Until     time.Time  // up to when the sides were being written; zero: to what is last in them
-	Instances []Instance // what is known of the instances; may be empty
+	Instances []Instance // what is known of the instances; may be empty. Of several with one MAC the last that tells something counts
 	Host      *Host      // known culprits of the compute node; nil: not looked at
 	Only      []MAC      // judge these alone; empty: all
 	Unseen    []string

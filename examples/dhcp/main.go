@@ -6,6 +6,13 @@
 //	dhcp -kea kea-dhcp4.log -since 24h -instances ports.json
 //	dhcp -dnsmasq /var/log/syslog -host          # and this node's taps, qemu, dnsmasq
 //	dhcp -dnsmasq /var/log/syslog -follow        # tells of each change until interrupted
+//	dhcp -dnsmasq /var/log/syslog -tap-pcap tap.pcap -until now -instances virsh -revive fa:16:3e:24:e7:22   # the plan; -apply carries it out
+//	dhcp ... -revive fa:16:3e:24:e7:22 -from guest-restart -apply   # the next remedy, where that one did not help
+//
+// With -revive it plans the mildest remedy that the verdict calls helpful, and
+// changes nothing. With -apply it does that on the compute node where it runs,
+// one instance in a run, and looks for a lease or traffic in the logs and
+// captures, which must be being written (-until now).
 //
 // A log may be given as MAC=FILE where it does not tell whose it is.
 package main

@@ -58,7 +58,20 @@ func TestUsage(t *testing.T) {
 		"-zone No/Where -dnsmasq " + log: 64,
 		"-svg x.svg -dnsmasq /dev/null":  64,
 		"-server-pcap " + log:            3,
-		"-follow -server-pcap " + data + "normal/server.pcap": 64,
+		"-follow -server-pcap " + data + "normal/server.pcap":                                            64,
+		"-from link-down-up -dnsmasq " + log:                                                             64,
+		"-apply -dnsmasq " + log:                                                                         64,
+		"-revive fa:16:3e:24:e7:22 -dnsmasq " + log:                                                      64, // is it being written?
+		"-revive fa:16:3e:24:e7:22 -until now -dnsmasq -":                                                64,
+		"-revive all -follow -until now -dnsmasq " + log:                                                 64,
+		"-revive all -from reboot -until now -dnsmasq " + log:                                            64,
+		"-revive x -until now -dnsmasq " + log:                                                           64,
+		"-revive= -until now -dnsmasq " + log:                                                            64,
+		"-revive all -revive 2:0:0:0:0:1 -until now -dnsmasq " + log:                                     64,
+		"-revive all -wait 0 -until now -dnsmasq " + log:                                                 64,
+		"-revive all -until now -dnsmasq " + log:                                                         3, // that no renewal came is no verdict to act on
+		"-revive all -apply -until now -journal " + filepath.Join(t.TempDir(), "j") + " -dnsmasq " + log: 4,
+		"-revive all -until now -instances virsh -virsh /nonexistent/virsh -dnsmasq " + log:              3,
 	} {
 		if status, out, errs := run(t.Context(), strings.Fields(args)...); status != want {
 			t.Errorf("%s: status %d, want %d\n%s%s", args, status, want, out, errs)

@@ -31,6 +31,7 @@ type settings struct {
 	svg       string
 	host      bool
 	follow    bool
+	revive    rescue
 	changes   io.Writer // where -follow tells
 	snapshot  *dhcp.Snapshot
 }
@@ -66,6 +67,9 @@ func tool(changes io.Writer) cli.Tool {
 		Observe:  s.observe,
 		Seen:     &s.snapshot,
 		Check:    s.check,
+		Plan:     s.plan,
+		Applier:  s.applier,
+		Options:  s.revive.options,
 		Table:    s.table,
 		Pictures: s.pictures,
 	}
@@ -80,7 +84,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 		s.captures[p.point] = &cli.List{}
 		f.Var(s.captures[p.point], p.flag, "read the capture in `[MAC=]FILE`, pcap or pcapng, that was taken there; may be repeated")
 	}
-	f.Var(&s.instances, "instances", "`FILE` with the JSON of GET /v2.0/ports, or a list of mac, name, host, bridge, tap; may be repeated")
+	f.Var(&s.instances, "instances", "`FILE` with the JSON of GET /v2.0/ports, or a list of mac, name, host, bridge, tap, domain; or virsh, which asks -virsh for the running domains; may be repeated")
 	f.Var(&s.only, "mac", "judge this `MAC` alone; may be repeated")
 	f.Var(&s.since, "since", "leave out what is told to be before this `AGE`, such as 24h or 7d")
 	f.StringVar(&s.until, "until", "", "`TIME` up to which logs and captures were being written (RFC 3339, or now); without it their last lines tell, and of a client whose lease ran out since then nothing is said")
@@ -89,6 +93,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.svg, "svg", "", "draw the conversation of the first client in trouble, or of -mac, to `FILE`")
 	f.BoolVar(&s.host, "host", false, "look at this node for known culprits: taps, qemu, dnsmasq")
 	f.BoolVar(&s.follow, "follow", false, "follow the logs and tell of each change on stderr, until interrupted or -timeout")
+	s.revive.flags(f)
 }
 
 // observe reads what the flags name.
@@ -98,6 +103,9 @@ func (s *settings) observe(ctx context.Context) error {
 		return err
 	}
 	inputs, err := s.inputs()
+	if err == nil {
+		err = s.valid()
+	}
 	if err != nil {
 		return err
 	}
@@ -153,8 +161,16 @@ func instant(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, text)
 }
 
-func (s *settings) readInstances(context.Context) error {
+func (s *settings) readInstances(ctx context.Context) error {
 	for _, path := range s.instances {
+		if path == "virsh" {
+			list, err := s.revive.libvirt().Instances(ctx)
+			if err != nil {
+				return err
+			}
+			s.snapshot.Instances = append(s.snapshot.Instances, list...)
+			continue
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return cli.Usage("-instances: %v", err)
@@ -204,7 +220,9 @@ func (s *settings) inputs() ([]input, error) {
 		}
 		names = append(names, filepath.Base(all[i].path))
 	}
-	s.snapshot.Subject = strings.Join(names, " ")
+	if s.snapshot != nil {
+		s.snapshot.Subject = strings.Join(names, " ")
+	}
 	return all, nil
 }
 

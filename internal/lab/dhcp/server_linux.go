@@ -25,6 +25,13 @@ type pool struct {
 	hosts    string // dnsmasq's reservations
 }
 
+// StartServer starts a server in the namespace of a [Wire]'s server, whose
+// words go to the file.
+func StartServer(t testing.TB, n *netns.Namespace, program, log string, times Times) *lab.Process {
+	t.Helper()
+	return startServer(t, n, program, log, pool{to: 50, times: times}).Process
+}
+
 // startServer starts a server whose words go to the file.
 func startServer(t testing.TB, n *netns.Namespace, program, log string, p pool) *server {
 	t.Helper()

@@ -76,10 +76,11 @@ func quiet() error {
 }
 
 func peer(tap, mac string, n *netns.Namespace) string {
-	return fmt.Sprintf("link add %s type veth peer name eth0 address %s netns %s", tap, mac, path(n))
+	return fmt.Sprintf("link add %s type veth peer name eth0 address %s netns %s", tap, mac, Path(n))
 }
 
-func path(n *netns.Namespace) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.FD) }
+// Path is the namespace as a file, while the test runs.
+func Path(n *netns.Namespace) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.FD) }
 
 func batch(n *netns.Namespace, lines ...string) {
 	n.T.Helper()
@@ -92,7 +93,7 @@ func batch(n *netns.Namespace, lines ...string) {
 
 // Command is a command that runs in the namespace, its clock UTC.
 func Command(n *netns.Namespace, arg ...string) *exec.Cmd {
-	cmd := exec.Command("nsenter", append([]string{"--net=" + path(n), "--"}, arg...)...)
+	cmd := exec.Command("nsenter", append([]string{"--net=" + Path(n), "--"}, arg...)...)
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
 	return cmd
 }

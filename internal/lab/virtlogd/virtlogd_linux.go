@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Virtlogd     string // lines of virtlogd.conf
 	StdioHandler string // of qemu.conf: "logd" if empty
+	Net          string // a network namespace to live in, as a path; empty: ours
 }
 
 // A Lab is a running virtlogd with its libvirtd.
@@ -71,7 +72,11 @@ while [ ! -S /run/libvirt/virtlogd-sock ]; do sleep 0.1; done
 libvirtd -p %[1]s/libvirtd.pid -f /etc/libvirt/libvirtd.conf &
 wait
 `, l.dir)
-	l.shell = lab.Start(t, "unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+	shell := []string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script}
+	if c.Net != "" {
+		shell = append([]string{"nsenter", "--net=" + c.Net, "--"}, shell...)
+	}
+	l.shell = lab.Start(t, shell[0], shell[1:]...)
 	l.shell.Until(t, "answering", func() bool {
 		return l.virsh("version").Run() == nil
 	})
@@ -141,8 +146,14 @@ const domain = `<domain type='qemu'>
 // it with the test.
 func (l *Lab) Domain(t testing.TB, name, uuid, image, serial string) {
 	t.Helper()
+	l.Create(t, name, fmt.Sprintf(domain, name, uuid, image, serial))
+}
+
+// Create starts the domain of this XML, and ends it with the test.
+func (l *Lab) Create(t testing.TB, name, xml string) {
+	t.Helper()
 	path := filepath.Join(l.dir, name+".xml")
-	write(t, path, fmt.Sprintf(domain, name, uuid, image, serial))
+	write(t, path, xml)
 	if out, err := l.virsh("create", path).CombinedOutput(); err != nil {
 		t.Fatalf("virsh create: %v\n%s", err, out)
 	}
