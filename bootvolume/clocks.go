@@ -84,6 +84,9 @@ func Clocks(l *Logs) []ClockOffset {
 		}
 	}
 	for id, posts := range groups {
+		for _, p := range posts {
+			o.making(p.Cinder)
+		}
 		if !alike(posts) {
 			continue // the clocks themselves may have decided which is whose
 		}
@@ -121,11 +124,24 @@ func (o orders) post(p Post) {
 	}
 }
 
+// making: cinder-volume begins what cinder-api has taken up; both say its own
+// ID.
+func (o orders) making(c *Create) {
+	if c == nil {
+		return
+	}
+	api, volume := clock{API, c.Host}, clock{Volume, c.VolumeHost}
+	o.before(api, c.Posted, volume, c.Making)
+}
+
 // asks: nova asked, the POST was sent and ended, and nova went on.
 func (o orders) asks(b *Boot, posts []Post) {
 	slices.SortStableFunc(posts, func(a, b Post) int { return a.at().Compare(b.at()) })
 	compute := clock{Compute, b.Host}
 	for n, a := range b.Asks {
+		if c := posts[n].Cinder; c != nil && (n+1 < len(b.Asks) || b.Built) { // nova had waited for it
+			o.before(clock{Volume, c.VolumeHost}, c.Made, compute, b.until(n))
+		}
 		if h := posts[n].HAProxy; h != nil {
 			o.before(compute, a.At, clock{HAProxy, h.Host}, h.received())
 			if h.Term == "" || h.Term[0] != 'C' { // the client has not left before

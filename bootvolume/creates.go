@@ -15,32 +15,48 @@ type Create struct {
 	Seen               time.Time // its first line
 	Posted, Accepted   time.Time // by cinder-api; zero: not seen
 	Quota, Hung, Erred string    // its words
+
+	Scheduler   string // the host of cinder-scheduler that found no backend
+	Unscheduled string // its words
+
+	VolumeHost   string // of cinder-volume
+	Volume       string // the volume's ID
+	Making, Made time.Time
+	Unmade       string    // its words; it may have been tried again
+	Deleted      time.Time // cinder-api accepted that it be deleted
 }
 
 // creates groups cinder's lines by its own request ID, in order of time.
 func creates(events []Event) []*Create {
 	own := make(map[string]*Create)
+	deleted := make(map[string]time.Time)
 	var order []*Create
 	for _, e := range events {
-		if !e.ofCinder() {
+		if e.Kind == Deleted {
+			deleted[e.Volume] = e.At
+		}
+		if !e.ofCreate() {
 			continue
 		}
 		c := own[e.Own]
 		if c == nil || e.Own == "" {
-			c = &Create{Request: e.Request, Own: e.Own, Host: e.Host, PID: e.PID, Project: e.Project, Seen: e.At}
+			c = &Create{Request: e.Request, Own: e.Own, Project: e.Project, Seen: e.At}
 			own[e.Own] = c
 			order = append(order, c)
 		}
 		c.add(e)
 	}
 	order = whole(order)
+	for _, c := range order {
+		c.Deleted = deleted[c.Volume]
+	}
 	slices.SortStableFunc(order, func(a, b *Create) int { return a.Seen.Compare(b.Seen) })
 	return order
 }
 
-func (e *Event) ofCinder() bool {
+func (e *Event) ofCreate() bool {
 	switch e.Kind {
-	case Posted, Sized, Issued, Accepted, Quota, Hung, Erred:
+	case Posted, Sized, Issued, Accepted, Quota, Hung, Erred, Unscheduled, Making, Made, Unmade:
 		return true
 	}
 	return false
@@ -54,13 +70,25 @@ func (c *Create) add(e Event) {
 		c.Seen = e.At
 	}
 	c.Request, c.Project, c.Size = cmp.Or(c.Request, e.Request), cmp.Or(c.Project, e.Project), cmp.Or(c.Size, e.Size)
+	c.Volume = cmp.Or(c.Volume, e.Volume)
+	switch e.Kind.source() {
+	case Scheduler:
+		c.Scheduler, c.Unscheduled = e.Host, e.Text
+	case Volume:
+		c.VolumeHost = e.Host
+		c.made(e)
+	default:
+		c.Host, c.PID = cmp.Or(c.Host, e.Host), cmp.Or(c.PID, e.PID)
+		c.api(e)
+	}
+}
+
+func (c *Create) api(e Event) {
 	switch e.Kind {
 	case Posted:
 		c.Posted = e.At
 	case Issued:
-		if c.Accepted.IsZero() {
-			c.Accepted = e.At
-		}
+		c.Accepted = cmp.Or(c.Accepted, e.At)
 	case Accepted:
 		c.Accepted = e.At
 	case Quota:
@@ -72,14 +100,32 @@ func (c *Create) add(e Event) {
 	}
 }
 
+func (c *Create) made(e Event) {
+	switch e.Kind {
+	case Making:
+		if c.Making.IsZero() || e.At.Before(c.Making) {
+			c.Making = e.At
+		}
+	case Made:
+		c.Made = e.At
+	case Unmade:
+		c.Unmade = e.Text
+	}
+}
+
+// beyond reports whether a scheduler or a volume service has it.
+func (c *Create) beyond() bool {
+	return c.Unscheduled != "" || !c.Making.IsZero() || !c.Made.IsZero()
+}
+
 // whole joins what one process has logged under two IDs of its own, as
 // releases of 2016 do: the POST under the one, what came of it under the other.
-// A POST that is still open takes it, of several the first. What has no POST
-// is none.
+// A POST that is still open takes it, of several the first. What has no POST is
+// none, unless other services tell of it.
 func whole(all []*Create) []*Create {
 	type process struct{ host, pid string }
 	open := make(map[process][]*Create)
-	rest := all[:0]
+	rest := make([]*Create, 0, len(all))
 	slices.SortStableFunc(all, func(a, b *Create) int { return a.Seen.Compare(b.Seen) })
 	for _, c := range all {
 		p := process{c.Host, c.PID}
@@ -93,6 +139,9 @@ func whole(all []*Create) []*Create {
 		fits := func(o *Create) bool { return o.takes(c) }
 		n := slices.IndexFunc(open[p], fits)
 		if n < 0 {
+			if c.beyond() {
+				rest = append(rest, c)
+			}
 			continue
 		}
 		open[p][n].take(c, slices.ContainsFunc(open[p][n+1:], fits))
@@ -112,5 +161,7 @@ func (c *Create) take(o *Create, others bool) {
 		c.Paired = ByOrder
 	}
 	c.Accepted, c.Size = o.Accepted, cmp.Or(c.Size, o.Size)
+	c.Scheduler, c.Unscheduled = o.Scheduler, o.Unscheduled
+	c.VolumeHost, c.Volume, c.Making, c.Made, c.Unmade = o.VolumeHost, o.Volume, o.Making, o.Made, o.Unmade
 	c.Quota, c.Hung, c.Erred = cmp.Or(c.Quota, o.Quota), cmp.Or(c.Hung, o.Hung), cmp.Or(c.Erred, o.Erred)
 }

@@ -18,10 +18,9 @@ func Check(s *Snapshot) stackmend.Result {
 		if f, lost := of.verdict(b); lost {
 			r.Findings = append(r.Findings, f)
 		}
-		if f, is := orphan(b); is {
-			r.Findings = append(r.Findings, f)
-		}
+		r.Findings = append(r.Findings, orphans(b)...)
 	}
+	r.Findings = append(r.Findings, of.withoutCompute()...)
 	r.Findings = append(r.Findings, clocksDiffer(offsets)...)
 	r.Findings = append(r.Findings, s.configurations(boots)...)
 	r.Findings = append(r.Findings, s.live()...)
@@ -60,7 +59,7 @@ func (s judging) verdict(b Boot) (stackmend.Finding, bool) {
 	}
 	f := stackmend.Finding{
 		Code: v.code, Status: stackmend.Fail, Subject: "instance " + b.Instance,
-		Message: v.message, Fix: v.fix, Confidence: stackmend.High, Evidence: evidence(b),
+		Message: v.message, Fix: v.fix, Confidence: stackmend.High, Evidence: b.evidence(Post{b.HAProxy, b.Cinder}),
 	}
 	if v.byOrder {
 		f.Confidence = b.Paired.confidence()
@@ -90,15 +89,13 @@ func (p Pairing) confidence() stackmend.Confidence {
 // ended is told by nova's own words first: they name the instance.
 func (s judging) ended(b Boot) verdict {
 	switch {
-	case b.Failure == "" && (b.Cinder == nil || b.Cinder.Quota == ""):
+	case b.Failure == "" && !b.Cinder.gaveUp():
 		return verdict{code: CodeUndetermined, message: "nova asked for a volume, and neither success nor failure is in the logs",
 			fix: "give the nova-compute log up to its end; the boot may still be going on"}
-	case inError.MatchString(b.Failure):
-		return verdict{code: CodeVolumeFailed, message: "cinder gave the volume up while nova waited: its status was error",
-			fix: "look in cinder-scheduler's log (no valid backend was found) and in cinder-volume's; longer waiting does not help"}
+	case inError.MatchString(b.Failure), b.Failure == "" && b.Cinder.gaveUp() && b.Cinder.Quota == "":
+		return volumeFailed(b)
 	case tooSlow.MatchString(b.Failure):
-		return verdict{code: CodeTooSlow, message: "nova gave up waiting while the volume was being made",
-			fix: "raise block_device_allocate_retries on the compute hosts, and find out why the volume service is slow"}
+		return s.tooSlow(b)
 	case notFound.MatchString(b.Failure):
 		return verdict{code: CodeIDNotFound, message: "the volume had just been created and was not found: read from a database node that did not have it yet",
 			fix: "write to one Galera node, or set mysql_wsrep_sync_wait of oslo.db"}
@@ -198,43 +195,6 @@ func judge(s *Snapshot) judging {
 // that time. It does not know which: HAProxy's names need not be those of hosts.
 func (s judging) unlogged(at time.Time) int {
 	return max(0, s.servers-s.Logs.hosts(API, at))
-}
-
-// orphan finds a volume that was created after its caller had gone.
-func orphan(b Boot) (stackmend.Finding, bool) {
-	c := b.Cinder
-	if c == nil || b.Failure == "" || c.Accepted.IsZero() || !c.Accepted.After(b.Ended) {
-		return stackmend.Finding{}, false
-	}
-	f := stackmend.Finding{
-		Code: CodeOrphanVolume, Status: stackmend.Warn, Subject: "request " + b.Request, Confidence: stackmend.High,
-		Message:  fmt.Sprintf("cinder created a volume %v after nova had given up; nobody will use or delete it", c.Accepted.Sub(b.Ended).Round(time.Millisecond)),
-		Fix:      "find the project's available volumes of this time without an attachment; delete them once you know that they are nobody's",
-		Evidence: evidence(b),
-	}
-	f.Confidence = b.Paired.confidence()
-	return f, true
-}
-
-func evidence(b Boot) []stackmend.Evidence {
-	var all []stackmend.Evidence
-	if b.Failure != "" {
-		all = append(all, stackmend.Evidence{Source: "nova-compute " + b.Host, Value: short(b.Failure), At: b.Ended})
-	}
-	if h := b.HAProxy; h != nil {
-		all = append(all, stackmend.Evidence{Source: "haproxy " + h.Host, At: h.At,
-			Value: fmt.Sprintf("%s/%s status %d %s after %v, %s", h.Backend, h.Server, h.Status, h.Term, h.Total, h.ID)})
-	}
-	if c := b.Cinder; c != nil {
-		all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: "POST " + c.Own, At: c.Posted})
-		if !c.Accepted.IsZero() {
-			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: "accepted " + c.Own, At: c.Accepted})
-		}
-		if said := c.Quota + c.Hung + c.Erred; said != "" {
-			all = append(all, stackmend.Evidence{Source: "cinder-api " + c.Host, Value: short(said)})
-		}
-	}
-	return all
 }
 
 func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

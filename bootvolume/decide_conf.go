@@ -115,9 +115,9 @@ func (n NovaConf) judge(boots []Boot) []stackmend.Finding {
 	}
 	need := int64((longest-1)/n.Interval) + 2 // one more than the intervals that were begun
 	f := warn(CodeRetriesTooFew, "nova.conf of "+n.Host,
-		fmt.Sprintf("nova looks %d times, %v apart, and gives up after %v; instance %s waited %v and more", n.Retries+1, n.Interval, n.Waits(), who, longest),
+		fmt.Sprintf("nova looks %d times, %v apart, and gives up after %v; the volume of instance %s took %v or more", n.Retries+1, n.Interval, n.Waits(), who, longest),
 		fmt.Sprintf("block_device_allocate_retries of at least %d; a boot that fails is then told as much later", need))
-	f.Evidence = []stackmend.Evidence{{Source: "nova-compute", Value: fmt.Sprintf("%s waited %v", who, longest)}}
+	f.Evidence = []stackmend.Evidence{{Source: "nova-compute", Value: fmt.Sprintf("%s: %v", who, longest)}}
 	return []stackmend.Finding{f}
 }
 
@@ -125,14 +125,15 @@ func tooSlowOf(boots []Boot, instance string) bool {
 	return slices.ContainsFunc(boots, func(b Boot) bool { return b.Instance == instance && tooSlow.MatchString(b.Failure) })
 }
 
-// waited is how long nova waited at least for the volume of this instance.
+// waited is how long nova waited at least for the volume of this instance, and
+// how long it would have had to, where cinder-volume's log tells that.
 func (b Boot) waited() time.Duration {
 	m := tooSlow.FindStringSubmatch(b.Failure)
 	if m == nil || inError.MatchString(b.Failure) { // no time would have sufficed
 		return 0
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 32)
-	return time.Duration(n) * time.Second
+	return max(time.Duration(n)*time.Second, b.took())
 }
 
 // isGalera: HAProxy does not say what its servers are.

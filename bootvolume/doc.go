@@ -42,6 +42,11 @@
 // at hand. Times are then compared as if clocks were at most two seconds
 // apart.
 //
+// A volume that was made for a caller who had gone is seen in cinder-volume's
+// log alone, unless cinder-api itself was late: without, [CodeOrphanVolume] is
+// not told. Whether somebody has deleted it meanwhile is told by cinder-api's
+// log, up to its end.
+//
 // Where clocks differ, [Clocks] tells from requests that are tied by their IDs
 // how far, and times are corrected by it: [CodeClocksDiffer]. The doubt stands
 // there. Differences below half a second are not told, for HAProxy's own timers
@@ -57,15 +62,14 @@
 //
 // # What it does not do
 //
-// Logs of nova-api, cinder-scheduler and cinder-volume and oslo.log's
-// JSON are not read.
+// oslo.log's JSON is not read.
 // An edit keeps owner and mode of a file,
 // not its extended attributes: restore an SELinux context with restorecon.
 //
 // # Memory
 //
 // Kept are the requests that create volumes and what nova and cinder say of
-// them, about two kilobytes for an instance, and of all else the time that the
+// them, and which volumes were deleted: about two kilobytes for an instance, and of all else the time that the
 // logs cover. make bench-bootvolume reads beside grep.
 //
 // # Privileges
@@ -76,9 +80,11 @@
 //
 // # Compatibility
 //
-// The lines are as in nova 26.2.2 (nova/virt/block_device.py,
-// nova/compute/manager.py, nova/exception.py) and cinder 21.3.1
-// (cinder/api/openstack/wsgi.py, cinder/quota_utils.py), HAProxy's as in its
+// The lines are as in nova 26.2.2 (nova/api/openstack/requestlog.py,
+// nova/compute/claims.py, nova/virt/block_device.py, nova/compute/manager.py,
+// nova/exception.py) and cinder 21.3.1 (cinder/api/openstack/wsgi.py,
+// cinder/quota_utils.py, cinder/scheduler/flows/create_volume.py,
+// cinder/volume/flows/manager/create_volume.py), HAProxy's as in its
 // 2.6 configuration manual, chapter 8.2, its runtime API as in its 2.6
 // management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
 // 26.4; tests talk to these, and internal/live boots a batch in a real cloud.

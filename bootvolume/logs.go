@@ -105,6 +105,9 @@ func (r *reading) oslo(text []byte) {
 	if !ok {
 		return
 	}
+	if e.Kind == Unmade && r.of.Source != Volume {
+		return // every service says so of whatever failed
+	}
 	e.At, e.Host = at, r.of.Host
 	r.Events = append(r.Events, e)
 }

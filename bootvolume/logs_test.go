@@ -157,7 +157,8 @@ func FuzzHAProxyLog(f *testing.F) {
 }
 
 func FuzzOslo(f *testing.F) {
-	for _, file := range []string{"testdata/zed/cinder-api.log", "testdata/zed/nova-compute-c01.log"} {
+	for _, file := range []string{"testdata/zed/cinder-api.log", "testdata/zed/nova-compute-c01.log", "testdata/services/nova-api.log",
+		"testdata/services/cinder-api.log", "testdata/services/cinder-scheduler.log", "testdata/services/cinder-volume.log"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)

@@ -13,6 +13,8 @@ type Kind string
 
 // The kinds of events.
 const (
+	Received Kind = "received" // nova-api took up a request for servers
+	Claimed  Kind = "claimed"  // nova-compute has an instance to build
 	Begun    Kind = "begun"    // nova-compute asks cinder for a volume
 	Broken   Kind = "broken"   // nova-compute failed at the block devices
 	Built    Kind = "built"    // the instance runs
@@ -23,13 +25,25 @@ const (
 	Accepted Kind = "accepted" // cinder-api answered 202
 	Hung     Kind = "hung"     // cinder-api could not write its answer
 	Erred    Kind = "erred"    // cinder-api answered 500
+	Deleted  Kind = "deleted"  // cinder-api accepted that a volume be deleted
+
+	Unscheduled Kind = "unscheduled" // cinder-scheduler found no backend
+	Making      Kind = "making"      // cinder-volume begins
+	Made        Kind = "made"        // cinder-volume has made it
+	Unmade      Kind = "unmade"      // cinder-volume failed
 )
 
 // source is whose lines are of a kind.
 func (k Kind) source() Source {
 	switch k {
-	case Begun, Broken, Built:
+	case Received:
+		return NovaAPI
+	case Claimed, Begun, Broken, Built:
 		return Compute
+	case Unscheduled:
+		return Scheduler
+	case Making, Made, Unmade:
+		return Volume
 	}
 	return API
 }
@@ -44,6 +58,7 @@ type Event struct {
 	Own      string // the service's own request ID
 	Project  string
 	Instance string
+	Volume   string
 	Size     int64 // GiB
 	Text     string
 }
@@ -54,6 +69,14 @@ var (
 	asks   = regexp.MustCompile(`^Booting with (?:volume snapshot|volume-backed-image|blank volume) `)
 	posted = regexp.MustCompile(`^POST \S+/volumes$`)
 	sized  = regexp.MustCompile(`^Create volume of (\d{1,9}) GB$`)
+
+	received  = regexp.MustCompile(`"POST /v2(?:\.\d+)?(?:/[0-9a-f]{32})?/servers" status: 202 `)
+	deleted   = regexp.MustCompile(`/volumes/([0-9a-f-]{36}) returned with HTTP 202$`)
+	making    = regexp.MustCompile(`^Volume ([0-9a-f-]{36}): being created as `)
+	made      = regexp.MustCompile(`^Volume \S+ \(([0-9a-f-]{36})\): created successfully$`)
+	sizeOf    = regexp.MustCompile(`'volume_size': (\d{1,9})\b`)
+	noBackend = "No valid backend was found"
+	unhandled = "Exception during message handling: "
 )
 
 // parseOslo reads what follows the time stamp of a line. known tells whether
@@ -83,11 +106,30 @@ func parseOslo(rest string) (e Event, known, ok bool) {
 func (e *Event) keep() {
 	switch e.Kind {
 	case Sized:
-		e.Size, _ = strconv.ParseInt(sized.FindStringSubmatch(e.Text)[1], 10, 64)
+		e.size(sized)
+	case Making:
+		e.Volume = making.FindStringSubmatch(e.Text)[1]
+		e.size(sizeOf)
+	case Made:
+		e.Volume = made.FindStringSubmatch(e.Text)[1]
+	case Deleted:
+		e.Volume = deleted.FindStringSubmatch(e.Text)[1]
+	case Unscheduled:
+		e.Text, _, _ = strings.Cut(e.Text[strings.Index(e.Text, noBackend):], ": cinder.exception")
+		return
+	case Unmade:
+		e.Text = strings.TrimPrefix(e.Text, unhandled)
+		return
 	case Broken, Quota, Hung, Erred:
 		return
 	}
 	e.Text = ""
+}
+
+func (e *Event) size(in *regexp.Regexp) {
+	if m := in.FindStringSubmatch(e.Text); m != nil {
+		e.Size, _ = strconv.ParseInt(m[1], 10, 64)
+	}
 }
 
 // context takes the request IDs and the project out of the brackets.
@@ -117,15 +159,10 @@ func mayMatter(rest []byte) bool {
 	_, after, _ := bytes.Cut(bytes.TrimPrefix(rest, blank), blank) // the pid
 	_, after, _ = bytes.Cut(after, blank)                          // the level
 	logger, text, _ := bytes.Cut(after, blank)
-	switch string(logger) {
-	case novaManager:
-		return bytes.Contains(text, []byte("block device")) || bytes.Contains(text, []byte("to build instance"))
-	case cinderWSGI:
-		return bytes.Contains(text, []byte("] POST ")) || bytes.Contains(text, []byte("/volumes returned"))
-	case cinderVolumeAPI:
-		return bytes.Contains(text, []byte(" issued successfully.")) || bytes.Contains(text, []byte("Volume created successfully."))
-	case novaBlockDevice, cinderVolumes, cinderQuota, cinderFault, cinderServer:
-		return true
+	for _, word := range words[string(logger)] {
+		if bytes.Contains(text, word) {
+			return true
+		}
 	}
 	return bytes.Contains(rest[:min(len(rest), 64)], escape) // colours may stand before the logger
 }
@@ -134,6 +171,8 @@ var blank = []byte(" ")
 
 // Who says what matters here.
 const (
+	novaRequests    = "nova.api.openstack.requestlog"
+	novaClaims      = "nova.compute.claims"
 	novaBlockDevice = "nova.virt.block_device"
 	novaManager     = "nova.compute.manager"
 	cinderQuota     = "cinder.quota_utils"
@@ -141,13 +180,39 @@ const (
 	cinderFault     = "cinder.api.middleware.fault"
 	cinderVolumes   = "cinder.api.v3.volumes"
 	cinderVolumeAPI = "cinder.volume.api"
+	cinderSchedule  = "cinder.scheduler.flows.create_volume"
+	cinderCreate    = "cinder.volume.flows.manager.create_volume"
+	rpcServer       = "oslo_messaging.rpc.server"
 	cinderServer    = "cinder" // eventlet.wsgi, which writes as the service
 )
 
-// kindOf knows the words of nova (virt/block_device.py, compute/manager.py)
-// and cinder (api/openstack/wsgi.py, quota_utils.py).
+// words are what a line that matters has after its logger.
+var words = map[string][][]byte{
+	novaRequests:    {[]byte(`/servers" status: 202 `)},
+	novaClaims:      {[]byte("Claim successful")},
+	novaManager:     {[]byte("block device"), []byte("to build instance")},
+	novaBlockDevice: {[]byte("Booting with ")},
+	cinderWSGI:      {[]byte("] POST "), []byte("/volumes returned"), []byte("returned with HTTP 202")},
+	cinderVolumes:   {[]byte("Create volume of ")},
+	cinderVolumeAPI: {[]byte(" issued successfully."), []byte("Volume created successfully.")},
+	cinderQuota:     {[]byte("Quota exceeded for")},
+	cinderFault:     {[]byte("Caught error:")},
+	cinderServer:    {[]byte("OSError: write error")},
+	cinderSchedule:  {[]byte(noBackend)},
+	cinderCreate:    {[]byte(": being created as "), []byte("): created successfully")},
+	rpcServer:       {[]byte(unhandled)},
+}
+
+// kindOf knows the words of nova (api/openstack/requestlog.py,
+// virt/block_device.py, compute/claims.py, compute/manager.py) and cinder
+// (api/openstack/wsgi.py, api/v3/volumes.py, quota_utils.py, scheduler and
+// volume/flows/manager/create_volume.py).
 func kindOf(logger, text string) Kind {
 	switch logger {
+	case novaRequests:
+		return kindIf(received.MatchString(text), Received)
+	case novaClaims:
+		return kindIf(strings.HasPrefix(text, "Claim successful"), Claimed)
 	case novaBlockDevice:
 		return kindIf(asks.MatchString(text), Begun)
 	case novaManager:
@@ -155,6 +220,12 @@ func kindOf(logger, text string) Kind {
 			return Built
 		}
 		return kindIf(strings.HasPrefix(text, "Instance failed block device setup") || strings.HasPrefix(text, "Failed to create block device for instance"), Broken)
+	}
+	return cinderKind(logger, text)
+}
+
+func cinderKind(logger, text string) Kind {
+	switch logger {
 	case cinderVolumes:
 		return kindIf(sized.MatchString(text), Sized)
 	case cinderVolumeAPI:
@@ -165,11 +236,23 @@ func kindOf(logger, text string) Kind {
 		return kindIf(strings.HasPrefix(text, "Caught error:"), Erred)
 	case cinderServer:
 		return kindIf(strings.Contains(text, "OSError: write error"), Hung)
-	case cinderWSGI:
-		if posted.MatchString(text) {
-			return Posted
+	case cinderSchedule:
+		return kindIf(strings.Contains(text, noBackend), Unscheduled)
+	case cinderCreate:
+		if making.MatchString(text) {
+			return Making
 		}
-		return kindIf(strings.HasSuffix(text, "/volumes returned with HTTP 202"), Accepted)
+		return kindIf(made.MatchString(text), Made)
+	case rpcServer:
+		return kindIf(strings.HasPrefix(text, unhandled), Unmade)
+	case cinderWSGI:
+		switch {
+		case posted.MatchString(text):
+			return Posted
+		case strings.HasSuffix(text, "/volumes returned with HTTP 202"):
+			return Accepted
+		}
+		return kindIf(deleted.MatchString(text), Deleted)
 	}
 	return ""
 }

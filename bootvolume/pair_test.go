@@ -17,7 +17,7 @@ func withoutIDs(l *Logs) {
 		l.Requests[i].ID = ""
 	}
 	for i := range l.Events {
-		if e := &l.Events[i]; e.ofCinder() {
+		if e := &l.Events[i]; e.ofCreate() {
 			e.Request = e.Own
 		}
 	}

@@ -52,9 +52,12 @@ type Source string
 
 // The kinds of logs.
 const (
-	Compute Source = "nova-compute"
-	API     Source = "cinder-api"
-	HAProxy Source = "haproxy"
+	NovaAPI   Source = "nova-api"
+	Compute   Source = "nova-compute"
+	HAProxy   Source = "haproxy"
+	API       Source = "cinder-api"
+	Scheduler Source = "cinder-scheduler"
+	Volume    Source = "cinder-volume"
 )
 
 // A Span is the time between the first and the last line of a log.

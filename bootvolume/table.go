@@ -13,9 +13,9 @@ import (
 // printable in a name is left out.
 func WriteTable(w io.Writer, boots []Boot) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"instance", "compute", "nova asked", "haproxy", "cinder-api", "ended"}}
+	rows := [][]string{{"instance", "compute", "nova asked", "haproxy", "cinder-api", "cinder-volume", "ended"}}
 	for _, b := range boots {
-		rows = append(rows, []string{b.Instance, b.Host, b.Begun.UTC().Format("15:04:05.000"), b.atProxy(), b.atCinder(), b.end()})
+		rows = append(rows, []string{b.Instance, b.Host, b.Begun.UTC().Format("15:04:05.000"), b.atProxy(), b.atCinder(), b.atVolume(), b.end()})
 	}
 	for _, r := range rows {
 		if _, err := fmt.Fprintln(t, strings.Join(printable(r), "\t")); err != nil {
@@ -52,12 +52,33 @@ func (b Boot) atCinder() string {
 	switch c := b.Cinder; {
 	case c == nil:
 		return "not seen"
+	case c.Posted.IsZero() && c.Accepted.IsZero():
+		return "not seen"
+	case c.Quota != "":
+		return "X over quota"
 	case c.Accepted.IsZero():
 		return "X posted, not accepted"
 	case !b.Built && c.Accepted.After(b.Ended):
 		return "X accepted too late"
 	}
 	return "accepted"
+}
+
+// atVolume is what cinder-scheduler and cinder-volume made of it.
+func (b Boot) atVolume() string {
+	switch c := b.Cinder; {
+	case c == nil || !c.beyond():
+		return "not seen"
+	case c.Unscheduled != "" && c.Unmade == "":
+		return "X no backend"
+	case c.Made.IsZero() && c.Unmade != "":
+		return "X failed"
+	case c.Made.IsZero():
+		return "X begun, not made"
+	case !b.Built && !b.Ended.IsZero() && c.Made.After(b.Ended):
+		return "X made too late"
+	}
+	return "made"
 }
 
 func (b Boot) end() string {

@@ -18,6 +18,8 @@ import (
 // settings are the tool's own flags, and what was observed.
 type settings struct {
 	novaLog, haproxyLog, cinderLog  cli.List
+	novaAPILog                      cli.List
+	schedulerLog, volumeLog         cli.List // of cinder
 	haproxyCfg, novaConf, galeraCnf cli.List
 	serviceConf, consoleauthConf    cli.List
 	novaServices                    string
@@ -51,6 +53,9 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.novaLog, "nova-log", "log of a nova-compute, `HOST=FILE`, with its rotated files; may be repeated")
 	f.Var(&s.haproxyLog, "haproxy-log", "log of HAProxy, `HOST=FILE`, with its rotated files; may be repeated")
 	f.Var(&s.cinderLog, "cinder-log", "log of a cinder-api, `HOST=FILE`, with its rotated files; may be repeated")
+	f.Var(&s.novaAPILog, "nova-api-log", "log of a nova-api, `HOST=FILE`, with its rotated files: tells of requests whose compute's log is missing; may be repeated")
+	f.Var(&s.schedulerLog, "cinder-scheduler-log", "log of a cinder-scheduler, `HOST=FILE`, with its rotated files: tells why no backend was found; may be repeated")
+	f.Var(&s.volumeLog, "cinder-volume-log", "log of a cinder-volume, `HOST=FILE`, with its rotated files: tells when volumes were made, also for nobody; may be repeated")
 	f.Var(&s.haproxyCfg, "haproxy-cfg", "`FILE` of HAProxy's configuration; may be repeated, in HAProxy's order")
 	f.Var(&s.novaConf, "nova-conf", "nova.conf of a compute, `HOST=FILE`, or its --config-dir; may be repeated, those of one host in nova's order")
 	f.Var(&s.serviceConf, "service-conf", "configuration of a service that uses the database, such as cinder.conf, `HOST=FILE`; may be repeated")
@@ -102,7 +107,8 @@ func (s *settings) readLogs(ctx context.Context, o bootvolume.Log) error {
 	for _, kind := range []struct {
 		source bootvolume.Source
 		files  []string
-	}{{bootvolume.Compute, s.novaLog}, {bootvolume.HAProxy, s.haproxyLog}, {bootvolume.API, s.cinderLog}} {
+	}{{bootvolume.Compute, s.novaLog}, {bootvolume.HAProxy, s.haproxyLog}, {bootvolume.API, s.cinderLog},
+		{bootvolume.NovaAPI, s.novaAPILog}, {bootvolume.Scheduler, s.schedulerLog}, {bootvolume.Volume, s.volumeLog}} {
 		for _, word := range kind.files {
 			o.Source = kind.source
 			host, path := hostAndFile(word)
