@@ -66,6 +66,18 @@
 // at its carrier. The agent's default command is systemd's, and was not run: the
 // guest of the tests has none. No [Port] comes with this package.
 //
+// # Load, to provoke and to prove
+//
+// [PlanSoak] plans iperf3's load through an instance that is well, for days if
+// need be, in steps; a [Soaker] carries it and looks at the lease meanwhile. The
+// first break ends it, with its time, to a second or two, and the verdict on
+// what was seen by then, which may be too early to say much: a *[BreakError].
+// What was carried is told of each step ([Stretch]). A run that was killed is
+// resumed by its journal, and carries what was left. Load disturbs the instance's
+// neighbours; Soak.Rate bounds it. Tried with iperf3 3.12 for some seconds, with
+// a link that went down and a client that died; not for days, and not with the
+// bug of qemu.
+//
 // # Memory
 //
 // A track keeps the events around the break and the newest ones, at most

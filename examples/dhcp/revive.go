@@ -61,27 +61,33 @@ func (r *rescue) selection() (dhcp.Selection, error) {
 
 // valid refuses what cannot be helped by, before anything is read.
 func (s *settings) valid() error {
-	if len(s.revive.macs) == 0 {
-		if s.revive.from != "" {
-			return cli.Usage("-from goes with -revive")
-		}
-		return nil
+	switch {
+	case len(s.revive.macs) > 0 && s.soak.all != 0:
+		return cli.Usage("-revive and -soak exclude each other")
+	case s.soak.all != 0:
+		return s.soakable()
+	case s.soak.given():
+		return cli.Usage("-soak-... go with -soak")
+	case len(s.revive.macs) > 0:
+		return s.watchable("-revive")
+	case s.revive.from != "":
+		return cli.Usage("-from goes with -revive")
 	}
-	return s.watchable()
+	return nil
 }
 
-// watchable: a sign of life can be looked for.
-func (s *settings) watchable() error {
+// watchable: a sign of life can be looked for, as a flag needs.
+func (s *settings) watchable(flag string) error {
 	inputs, err := s.inputs()
 	switch {
 	case err != nil:
 		return err
 	case s.follow:
-		return cli.Usage("-follow only tells; it is not with -revive")
+		return cli.Usage("-follow only tells; it is not with %s", flag)
 	case slices.ContainsFunc(inputs, func(in input) bool { return in.path == "-" }):
-		return cli.Usage("-revive reads the logs and captures again and again: not from stdin")
+		return cli.Usage("%s reads the logs and captures again and again: not from stdin", flag)
 	case s.until != "now":
-		return cli.Usage("-revive looks for signs of life in the logs and captures while it works: they must be being written, which -until now says")
+		return cli.Usage("%s looks for signs of life in the logs and captures while it works: they must be being written, which -until now says", flag)
 	case s.revive.wait <= 0 || s.revive.most < 1 || s.revive.pause <= 0:
 		return cli.Usage("-wait, -pause and -instances-at-most must be more than nothing")
 	}
@@ -89,7 +95,10 @@ func (s *settings) watchable() error {
 }
 
 func (s *settings) plan(context.Context) (*stackmend.Plan, error) {
-	if len(s.revive.macs) == 0 {
+	switch {
+	case s.soak.all != 0:
+		return s.planSoak()
+	case len(s.revive.macs) == 0:
 		return nil, nil
 	}
 	sel, err := s.revive.selection()
@@ -104,8 +113,11 @@ func (s *settings) plan(context.Context) (*stackmend.Plan, error) {
 }
 
 // applier carries out a plan, also one of an earlier process.
-func (s *settings) applier(_ context.Context, _ *stackmend.Plan) (stackmend.Applier, error) {
-	if err := s.watchable(); err != nil {
+func (s *settings) applier(_ context.Context, p *stackmend.Plan) (stackmend.Applier, error) {
+	if len(p.Steps) > 0 && p.Steps[0].Verb == dhcp.VerbSoak {
+		return s.soaker(p)
+	}
+	if err := s.watchable("-revive"); err != nil {
 		return nil, err
 	}
 	l := s.revive.libvirt()

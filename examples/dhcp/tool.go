@@ -32,6 +32,7 @@ type settings struct {
 	host      bool
 	follow    bool
 	revive    rescue
+	soak      soak
 	changes   io.Writer // where -follow tells
 	snapshot  *dhcp.Snapshot
 }
@@ -94,6 +95,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.BoolVar(&s.host, "host", false, "look at this node for known culprits: taps, qemu, dnsmasq")
 	f.BoolVar(&s.follow, "follow", false, "follow the logs and tell of each change on stderr, until interrupted or -timeout")
 	s.revive.flags(f)
+	s.soak.flags(f)
 }
 
 // observe reads what the flags name.
@@ -256,6 +258,9 @@ func (s *settings) draw() error {
 }
 
 func (s *settings) pictures() ([]cli.Part, error) {
+	if s.snapshot == nil {
+		return nil, nil
+	}
 	c, ok := s.shown()
 	if !ok {
 		return nil, nil
@@ -267,6 +272,9 @@ func (s *settings) pictures() ([]cli.Part, error) {
 
 // table shows what was read, and the conversation.
 func (s *settings) table(w io.Writer) {
+	if s.snapshot == nil { // a plan of an earlier process is carried out
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, trace := range s.snapshot.Traces {
 		fmt.Fprintf(t, "%s\t%s\t%d clients\t%d of %s\t%s to %s\n", cli.Clean(trace.Name), trace.Point, len(trace.Tracks), trace.Units, unit(trace),

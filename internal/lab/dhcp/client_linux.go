@@ -78,6 +78,15 @@ esac
 exit 0
 `
 
+// StartClient starts a client in the namespace of an instance of a [Wire], its
+// words in the file, and waits until it has a lease.
+func StartClient(t testing.TB, n *netns.Namespace, program, log string) *lab.Process {
+	t.Helper()
+	p := startClient(t, n, program, clientStart{log: log, host: "vm-a"})
+	await(t, "the instance has a lease", func() bool { return Addr(n) != "" })
+	return p
+}
+
 // startClient starts a client in the foreground.
 func startClient(t testing.TB, n *netns.Namespace, program string, c clientStart) *lab.Process {
 	t.Helper()
