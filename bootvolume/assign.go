@@ -109,7 +109,7 @@ func byTime(wishes []*wish, posts []Post) {
 	for _, w := range wishes {
 		w.Paired = ByTime
 	}
-	used := make([]bool, len(posts))
+	used := byVolume(wishes, posts)
 	round := func(of func(*wish) bool, fits func(Post) bool) {
 		var spans []span
 		for i, w := range wishes {
@@ -139,6 +139,24 @@ func byTime(wishes []*wish, posts []Post) {
 	round(func(w *wish) bool { return w.answer() >= 500 }, func(p Post) bool { return p.HAProxy == nil })
 	round(func(w *wish) bool { return w.answer() == 0 }, func(Post) bool { return true })
 	doubtAbsence(wishes, posts)
+}
+
+// byVolume gives an instance whose nova names the volume that it waited for what
+// cinder-volume's log has of it.
+func byVolume(wishes []*wish, posts []Post) (used []bool) {
+	used = make([]bool, len(posts))
+	of := make(map[string]int)
+	for n, p := range posts {
+		if p.Cinder != nil && p.Cinder.Volume != "" {
+			of[p.Cinder.Volume] = n
+		}
+	}
+	for _, w := range wishes {
+		if n, ok := of[w.boot.volume()]; ok && !used[n] && w.number == len(w.boot.Asks)-1 {
+			w.Posts, w.got, w.Paired, used[n] = []Post{posts[n]}, true, ByRequest, true
+		}
+	}
+	return used
 }
 
 // doubtAbsence lowers what is said of asks without a POST, where others took

@@ -20,7 +20,7 @@ func volumeFailed(b Boot) verdict {
 	v := verdict{code: CodeVolumeFailed, message: "cinder gave the volume up while nova waited: its status was error",
 		fix: "look in cinder-scheduler's log (no valid backend was found) and in cinder-volume's; longer waiting does not help"}
 	c := b.Cinder
-	if c == nil {
+	if c == nil || b.Paired >= ByOrder { // it may be another's
 		return v
 	}
 	switch {
@@ -41,7 +41,7 @@ func (s judging) tooSlow(b Boot) verdict {
 		fix: "raise block_device_allocate_retries on the compute hosts, and find out why the volume service is slow"}
 	c := b.Cinder
 	switch {
-	case c == nil:
+	case c == nil || b.Paired >= ByOrder:
 	case !c.Made.IsZero():
 		if took := b.took(); took > 0 {
 			v.message += fmt.Sprintf("; cinder-volume of %s had it made %v after nova had asked", c.VolumeHost, took.Round(time.Millisecond))

@@ -31,8 +31,10 @@
 // second HAProxy, if it is not given at all, is not missed); otherwise the
 // verdict is [CodeUndetermined], with the log that is missing. Where services
 // set mysql_wsrep_sync_wait themselves, that is believed of those whose
-// configuration was given: give those of all. Lines are put together by the global request ID (since
-// Pike), which HAProxy must log: capture request header X-OpenStack-Request-ID.
+// configuration was given: give those of all.
+//
+// Lines are put together by the global request ID (since Pike), which HAProxy
+// must log: capture request header X-OpenStack-Request-ID.
 // Where it does not, or instances share one, or the release has none, project,
 // outcome and time tell which POST is whose: see [Pairing]. The finding is then
 // of medium confidence where nothing else fits, of low confidence where order
@@ -40,7 +42,7 @@
 // cinder-api process whose POST and outcome have different IDs, as in releases
 // of 2016, are put together by order, project and size; of these no real log was
 // at hand. Times are then compared as if clocks were at most two seconds
-// apart.
+// apart. testdata has a recording without any such ID, of a newer release.
 //
 // A volume that was made for a caller who had gone is seen in cinder-volume's
 // log alone, unless cinder-api itself was late: without, [CodeOrphanVolume] is
@@ -62,15 +64,13 @@
 //
 // # What it does not do
 //
-// oslo.log's JSON is not read.
-// An edit keeps owner and mode of a file,
-// not its extended attributes: restore an SELinux context with restorecon.
+// An edit keeps owner and mode of a file, not its extended attributes: restore an SELinux context with restorecon.
 //
 // # Memory
 //
 // Kept are the requests that create volumes and what nova and cinder say of
-// them, and which volumes were deleted: about two kilobytes for an instance, and of all else the time that the
-// logs cover. make bench-bootvolume reads beside grep.
+// them, and which volumes were deleted: about two kilobytes for an instance.
+// Of all else the time that the logs cover is kept. make bench-bootvolume reads beside grep.
 //
 // # Privileges
 //
@@ -80,7 +80,8 @@
 //
 // # Compatibility
 //
-// The lines are as in nova 26.2.2 (nova/api/openstack/requestlog.py,
+// The lines are in oslo.log's own format, with colours or without, or in its
+// JSON (use_json), as in nova 26.2.2 (nova/api/openstack/requestlog.py,
 // nova/compute/claims.py, nova/virt/block_device.py, nova/compute/manager.py,
 // nova/exception.py) and cinder 21.3.1 (cinder/api/openstack/wsgi.py,
 // cinder/quota_utils.py, cinder/scheduler/flows/create_volume.py,

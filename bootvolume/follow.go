@@ -45,7 +45,7 @@ type Pairing uint8
 
 // The kinds of pairing, from the surest on.
 const (
-	ByRequest Pairing = iota // by the request ID, of this instance alone
+	ByRequest Pairing = iota // by the request ID, of this instance alone, or the volume's ID
 	ByTime                   // by project and time, or in a shared request: nothing else fits
 	ByOrder                  // several fit, as many as there are: in order of time
 	Ambiguous                // several fit, and they differ, or are more or fewer

@@ -89,6 +89,10 @@ func (r *reading) stamp(text []byte) (t time.Time, rest []byte, ok bool) {
 }
 
 func (r *reading) oslo(text []byte) {
+	if len(text) > 0 && text[0] == '{' {
+		r.json(text)
+		return
+	}
 	if r.again(text) && len(text) > r.after && text[r.after] == ' ' && isDigit(text[r.after-1]) && !mayMatter(text[r.after:]) {
 		return
 	}
@@ -105,11 +109,15 @@ func (r *reading) oslo(text []byte) {
 	if !ok {
 		return
 	}
-	if e.Kind == Unmade && r.of.Source != Volume {
-		return // every service says so of whatever failed
+	r.keep(e, at)
+}
+
+func (r *reading) keep(e Event, at time.Time) {
+	if e.Kind == "" || e.Kind == Unmade && r.of.Source != Volume { // every service says so of whatever failed
+		return
 	}
 	e.At, e.Host = at, r.of.Host
-	r.Events = append(r.Events, e)
+	r.Events = append(r.Events, e.alone())
 }
 
 // haproxy keeps the requests that create volumes; of the others it takes when

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 )
 
 // Kind is what a line of nova or cinder says.
@@ -92,13 +93,32 @@ func parseOslo(rest string) (e Event, known, ok bool) {
 		return Event{}, false, false
 	}
 	e = Event{PID: pid, Text: text}
-	if instance, rest, ok := strings.Cut(text, "] "); ok && strings.HasPrefix(instance, "[instance: ") {
+	e.ofInstance()
+	e.context(ids)
+	e.judge(logger)
+	return e, true, e.Kind != ""
+}
+
+// alone is the event without the line that its texts are of. Most of them are
+// said again in other lines, and kept once.
+func (e Event) alone() Event {
+	for _, s := range []*string{&e.PID, &e.Request, &e.Own, &e.Project, &e.Instance, &e.Volume} {
+		*s = unique.Make(*s).Value()
+	}
+	e.Text = strings.Clone(e.Text)
+	return e
+}
+
+// ofInstance takes the instance off the text.
+func (e *Event) ofInstance() {
+	if instance, rest, ok := strings.Cut(e.Text, "] "); ok && strings.HasPrefix(instance, "[instance: ") {
 		e.Instance, e.Text = strings.TrimPrefix(instance, "[instance: "), rest
 	}
-	e.context(ids)
+}
+
+func (e *Event) judge(logger string) {
 	e.Kind = kindOf(logger, e.Text)
 	e.keep()
-	return e, true, e.Kind != ""
 }
 
 // keep takes what the text says beside its kind, and keeps the text where it
@@ -159,12 +179,17 @@ func mayMatter(rest []byte) bool {
 	_, after, _ := bytes.Cut(bytes.TrimPrefix(rest, blank), blank) // the pid
 	_, after, _ = bytes.Cut(after, blank)                          // the level
 	logger, text, _ := bytes.Cut(after, blank)
-	for _, word := range words[string(logger)] {
+	return says(string(logger), text) || bytes.Contains(rest[:min(len(rest), 64)], escape) // colours may stand before the logger
+}
+
+// says reports whether a text has one of the words that matter of a logger.
+func says(logger string, text []byte) bool {
+	for _, word := range words[logger] {
 		if bytes.Contains(text, word) {
 			return true
 		}
 	}
-	return bytes.Contains(rest[:min(len(rest), 64)], escape) // colours may stand before the logger
+	return false
 }
 
 var blank = []byte(" ")

@@ -43,7 +43,7 @@ type Logs struct {
 	Events   []Event // of nova and cinder
 	Requests []Request
 	Files    []FileSpan // what time each file covers
-	Unread   int64      // lines of HAProxy without a time, and POSTs of an unknown form
+	Unread   int64      // lines of HAProxy without a time, POSTs of an unknown form, and JSON that is none of oslo.log's
 	Cut      int64      // lines that were longer than is read, or without an end
 }
 

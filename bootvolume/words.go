@@ -14,6 +14,7 @@ var (
 	deadlock     = regexp.MustCompile(`DBDeadlock|Deadlock found|\b1213\b`)
 	notConnected = regexp.MustCompile(`Unable to establish connection|ConnectFailure|Connection refused`)
 	overQuota    = regexp.MustCompile(`exceeding volume related resource quota|VolumeSizeExceedsAvailableQuota|VolumeLimitExceeded|exceeds allowed .*quota|Maximum number of volumes allowed`)
+	waitedFor    = regexp.MustCompile(`Volume ([0-9a-f-]{36}) (?:did not finish|could not be found)`)
 	statusOf     = regexp.MustCompile(`\(HTTP ([1-5]\d\d)\)`)
 )
 
@@ -34,4 +35,12 @@ func (b *Boot) answer() int {
 		return status
 	}
 	return 0
+}
+
+// volume is the one that nova's words name; "": none.
+func (b *Boot) volume() string {
+	if m := waitedFor.FindStringSubmatch(b.Failure); m != nil {
+		return m[1]
+	}
+	return ""
 }

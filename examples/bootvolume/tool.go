@@ -119,7 +119,7 @@ func (s *settings) readLogs(ctx context.Context, o bootvolume.Log) error {
 		}
 	}
 	if n := s.snapshot.Logs.Unread; n > 0 {
-		s.snapshot.Unseen = append(s.snapshot.Unseen, fmt.Sprintf("%d lines of HAProxy's logs are in a form that is not read", n))
+		s.snapshot.Unseen = append(s.snapshot.Unseen, fmt.Sprintf("%d lines of the logs are in a form that is not read", n))
 	}
 	return nil
 }
