@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,5 +169,51 @@ func BenchmarkBatch(b *testing.B) {
 	b.ReportMetric(speed(t[1]), "MB/s")
 	b.ReportMetric(speed(t[1])/speed(t[0]), "x-grep")
 	b.ReportMetric(held, "MB-held")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkJSON reads oslo.log's JSON, of which one line in some hundred
+// matters, beside grep -c req-. The lines are recorded ones.
+func BenchmarkJSON(b *testing.B) {
+	lab.Need(b, "grep")
+	var matter, other []string
+	for _, line := range jsonLines(b) {
+		if message, _, logger, _ := glance([]byte(line)); mayMatterIn(string(logger), message) {
+			matter = append(matter, line)
+		} else {
+			other = append(other, line)
+		}
+	}
+	path := filepath.Join(b.TempDir(), "cinder-api.log")
+	var text strings.Builder
+	for n := 0; int64(text.Len()) < benchBytes(b)/2; n++ {
+		text.WriteString(other[n%len(other)])
+		if n%400 == 0 {
+			text.WriteString(matter[n/400%len(matter)])
+		}
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	size := float64(text.Len()) / 1e6
+	t := lab.Alternate(b, func() {
+		cmd := exec.Command("grep", "-c", "req-", path)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%s: %v", out, err)
+		}
+	}, func() {
+		var l Logs
+		if err := l.ReadFiles(context.Background(), os.DirFS(filepath.Dir(path)), "cinder-api.log", Log{Source: API, Host: "ctl1", Now: now}); err != nil {
+			b.Fatal(err)
+		}
+		if len(l.Events) == 0 || l.Unread > 0 {
+			b.Fatalf("%d events, %d unread", len(l.Events), l.Unread)
+		}
+	})
+	b.ReportMetric(size, "MB")
+	b.ReportMetric(size/t[0].Seconds(), "MB/s-grep")
+	b.ReportMetric(size/t[1].Seconds(), "MB/s")
+	b.ReportMetric(t[0].Seconds()/t[1].Seconds(), "x-grep")
 	b.ReportMetric(0, "ns/op")
 }

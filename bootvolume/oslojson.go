@@ -98,7 +98,7 @@ func mayMatterIn(logger string, message []byte) bool {
 		return bytes.Contains(message, []byte(`/servers\" status: 202 `))
 	case cinderWSGI:
 		if bytes.HasPrefix(message, []byte("POST ")) {
-			return true
+			return bytes.HasSuffix(message, []byte("/volumes"))
 		}
 	}
 	return says(logger, message)

@@ -3,26 +3,87 @@ package bootvolume
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 )
 
-// WriteTable writes the boots one below the other, and what became of each at
-// the stages that its request passed; a break is marked with an X. What is not
-// printable in a name is left out.
+const (
+	across   = 6                // instances beside each other
+	mostRuns = 24               // of a batch of more, those that run are left out
+	apart    = 10 * time.Minute // between batches nothing is asked for so long
+	shortID  = 8                // of an instance
+)
+
+// WriteTable writes a table for each batch: the instances across, six at a
+// time, the stages that their requests passed down, and a break is marked with
+// an X. Of a batch of more than 24 those that run are left out. What is not
+// printable in a name is left out. Times are UTC.
 func WriteTable(w io.Writer, boots []Boot) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	rows := [][]string{{"instance", "compute", "nova asked", "haproxy", "cinder-api", "cinder-volume", "ended"}}
-	for _, b := range boots {
-		rows = append(rows, []string{b.Instance, b.Host, b.Begun.UTC().Format("15:04:05.000"), b.atProxy(), b.atCinder(), b.atVolume(), b.end()})
-	}
-	for _, r := range rows {
-		if _, err := fmt.Fprintln(t, strings.Join(printable(r), "\t")); err != nil {
+	for _, batch := range batches(boots) {
+		if err := writeBatch(t, batch); err != nil {
 			return err
 		}
 	}
 	return t.Flush()
+}
+
+// batches are boots that follow each other soon.
+func batches(boots []Boot) (all [][]Boot) {
+	begun := 0
+	for i := 1; i <= len(boots); i++ {
+		if i == len(boots) || boots[i].Begun.Sub(boots[i-1].Begun) > apart {
+			all = append(all, boots[begun:i])
+			begun = i
+		}
+	}
+	return all
+}
+
+func writeBatch(t *tabwriter.Writer, batch []Boot) error {
+	title := fmt.Sprintf("%d instances, from %s to %s", len(batch), stampText(batch[0].Begun), stampText(batch[len(batch)-1].Begun))
+	if len(batch) > mostRuns {
+		lost := slices.DeleteFunc(slices.Clone(batch), func(b Boot) bool { return b.Built && b.Failure == "" })
+		title += fmt.Sprintf("; %d that run are left out", len(batch)-len(lost))
+		batch = lost
+	}
+	if _, err := fmt.Fprintln(t, title); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(batch, across) {
+		if err := writeStages(t, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeStages(t *tabwriter.Writer, boots []Boot) error {
+	for _, stage := range []struct {
+		name string
+		of   func(Boot) string
+	}{
+		{"instance", func(b Boot) string { return b.Instance[:min(len(b.Instance), shortID)] }},
+		{"compute", func(b Boot) string { return b.Host }},
+		{"nova asked", func(b Boot) string { return b.Begun.UTC().Format("15:04:05.000") }},
+		{"haproxy", Boot.atProxy},
+		{"cinder-api", Boot.atCinder},
+		{"cinder-volume", Boot.atVolume},
+		{"ended", Boot.end},
+	} {
+		row := []string{stage.name}
+		for _, b := range boots {
+			row = append(row, stage.of(b))
+		}
+		if _, err := fmt.Fprintln(t, strings.Join(printable(row), "\t")); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(t)
+	return err
 }
 
 func printable(row []string) []string {
@@ -50,9 +111,7 @@ func (b Boot) atProxy() string {
 
 func (b Boot) atCinder() string {
 	switch c := b.Cinder; {
-	case c == nil:
-		return "not seen"
-	case c.Posted.IsZero() && c.Accepted.IsZero():
+	case c == nil || c.Posted.IsZero() && c.Accepted.IsZero():
 		return "not seen"
 	case c.Quota != "":
 		return "X over quota"
