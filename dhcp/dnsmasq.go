@@ -87,7 +87,7 @@ func (l *logReader) readDnsmasqMessage(m *message, text []byte) bool {
 	}
 	m.rest(bytes.TrimSpace(text))
 	if m.Kind.Asks() && m.XID != 0 && m.XID == l.nameOf.xid {
-		m.name = []byte(l.nameOf.name)
+		m.name = l.nameOf.name
 	}
 	return true
 }
@@ -132,26 +132,33 @@ func (m *message) rest(text []byte) {
 // 51 lease-time  2m".
 func (l *logReader) dnsmasqSent(m *message, text []byte) bool {
 	m.note = true
-	if l.last == nil || !prefixOption(&text) {
+	lease := leaseOption(text)
+	if l.last == nil || lease == (Lease{}) {
 		m.daemon = true
 		return true
 	}
-	m.mac = l.last.MAC
+	m.mac, m.lease = l.last.MAC, lease
+	l.last.told(lease)
+	return true
+}
+
+// leaseOption reads the option that is a time of the lease; of others it is
+// zero.
+func leaseOption(text []byte) (l Lease) {
+	if !prefixOption(&text) {
+		return l
+	}
 	number, _ := parseDecimal(field(&text))
 	field(&text) // its name
 	switch number {
 	case 51:
-		m.lease.Time = parseLength(text)
+		l.Time = parseLength(text)
 	case 58:
-		m.lease.T1 = parseLength(text)
+		l.T1 = parseLength(text)
 	case 59:
-		m.lease.T2 = parseLength(text)
-	default:
-		m.daemon = true
-		return true
+		l.T2 = parseLength(text)
 	}
-	l.last.told(m.lease)
-	return true
+	return l
 }
 
 func prefixOption(text *[]byte) bool {
@@ -174,7 +181,7 @@ func (t *Track) told(lease Lease) {
 func (l *logReader) dnsmasqName(m *message, text []byte) bool {
 	m.daemon, m.note = true, true
 	if l.last != nil && m.XID != 0 {
-		l.nameOf.xid, l.nameOf.name = m.XID, l.word(text)
+		l.nameOf.xid, l.nameOf.name = m.XID, appendClean(l.nameOf.name[:0], text)
 	}
 	return true
 }

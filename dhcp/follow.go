@@ -15,14 +15,16 @@ import (
 // lines came, at most once in every, and a last time at the end. The traces
 // are copies.
 func FollowLog(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions, every time.Duration, tell func(*Trace)) error {
-	r := logtail.Follow(ctx, fsys, path, logtail.FollowOptions{Options: logOptions(f)})
-	defer r.Close()
 	l := &growingLog{logReader: newLogReader(path, f, o)}
+	options := l.options()
+	options.Take = l.take
+	r := logtail.Follow(ctx, fsys, path, logtail.FollowOptions{Options: options})
+	defer r.Close()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for line := range r.Lines() {
-			l.take(line)
+			l.takeOne(line)
 		}
 	}()
 	tick := time.NewTicker(max(every, 10*time.Millisecond))
@@ -47,7 +49,15 @@ type growingLog struct {
 	*logReader
 }
 
-func (l *growingLog) take(line logtail.Line) {
+func (l *growingLog) take(text []byte, before int64) (n int, lines int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, lines = l.logReader.take(text, before)
+	l.fresh = l.fresh || n > 0
+	return n, lines
+}
+
+func (l *growingLog) takeOne(line logtail.Line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.line(line)

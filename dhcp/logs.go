@@ -65,14 +65,14 @@ func (f Format) words() []string {
 type logReader struct {
 	*recorder
 	format  Format
+	look    []string // words that lines are looked for by
 	clock   logtail.Clock
 	stamped [15]byte // the last stamp of RFC 3164, and what it means
 	stamp   logtail.Stamp
 	m       message
 	tag     string // of the last line, and who that is
 	spoke   speaker
-	head0   []byte // how the last line of dnsmasq began, and its time
-	m0      Event
+	quick   quick
 	asker   *Track         // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	sends   Cast           // how dhcpcd sends its next requests
@@ -80,7 +80,7 @@ type logReader struct {
 	other   int64          // lines of programs of the other side
 	nameOf  struct {       // dnsmasq tells a client's name before its message
 		xid  uint32
-		name string
+		name []byte
 	}
 }
 
@@ -89,16 +89,13 @@ func newLogReader(name string, f Format, o ReadOptions) *logReader {
 	if f == Auto {
 		at = "" // the first program that is met says it
 	}
-	return &logReader{recorder: newRecorder(name, at, o), format: f, clock: logtail.Clock{Now: o.Now, Zone: o.Zone}, ifaces: map[string]MAC{}}
+	return &logReader{recorder: newRecorder(name, at, o), format: f, look: f.words(), clock: logtail.Clock{Now: o.Now, Zone: o.Zone}, ifaces: map[string]MAC{}}
 }
 
 // line reads one line. What was cut is not read: it could name another client
 // than it meant.
 func (l *logReader) line(line logtail.Line) {
 	l.trace.Units++
-	if line.Dropped == 0 && !line.Partial && l.again(line.Text, line.Number) {
-		return
-	}
 	m := &l.m
 	*m = message{}
 	m.Number = line.Number
@@ -116,7 +113,7 @@ func (l *logReader) line(line logtail.Line) {
 		l.trace.Unread++
 	default:
 		l.note()
-		l.remember(line.Text)
+		l.remember(line)
 	}
 }
 
@@ -209,14 +206,8 @@ func (l *logReader) fill(t *Track) {
 			m.Who = n
 		}
 	}
-	if m.lease.Time > 0 {
-		t.Lease.Time = m.lease.Time
-	}
-	if m.lease.T1 > 0 {
-		t.Lease.T1 = m.lease.T1
-	}
-	if m.lease.T2 > 0 {
-		t.Lease.T2 = m.lease.T2
+	if m.lease != (Lease{}) {
+		t.Lease.tell(m.lease)
 	}
 	if m.Kind == Ack || m.Kind == Bound {
 		t.Lease.At = m.Time

@@ -12,19 +12,21 @@ import (
 // ReadLog reads a log of one client or of one server from r, plain or
 // compressed. The error is of r, with what was read until then.
 func ReadLog(ctx context.Context, r io.Reader, name string, f Format, o ReadOptions) (*Trace, error) {
-	return collect(logtail.New(ctx, r, name, logOptions(f)), name, f, o)
+	l := newLogReader(name, f, o)
+	return l.collect(logtail.New(ctx, r, name, l.options()))
 }
 
 // ReadLogFiles reads a log with its rotated files, oldest first. The error is
 // compatible with errors.Is and fs.ErrNotExist if there is none; files of the
 // set that cannot be read are in Trace.Unseen.
 func ReadLogFiles(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions) (*Trace, error) {
-	r, err := logtail.Open(ctx, fsys, path, logOptions(f))
+	l := newLogReader(path, f, o)
+	r, err := logtail.Open(ctx, fsys, path, l.options())
 	if err != nil {
 		return nil, fmt.Errorf("dhcp: %w", err)
 	}
 	defer r.Close()
-	t, err := collect(r, path, f, o)
+	t, err := l.collect(r)
 	if err != nil && ctx.Err() == nil {
 		t.Unseen = append(t.Unseen, err.Error())
 		err = nil
@@ -36,12 +38,11 @@ func ReadLogFiles(ctx context.Context, fsys fs.FS, path string, f Format, o Read
 // journal is long.
 const maxLine = 8 << 10
 
-func logOptions(f Format) logtail.Options {
-	return logtail.Options{MaxLine: maxLine, Match: f.words()}
+func (l *logReader) options() logtail.Options {
+	return logtail.Options{MaxLine: maxLine, Match: l.look, Take: l.take}
 }
 
-func collect(r *logtail.Reader, name string, f Format, o ReadOptions) (*Trace, error) {
-	l := newLogReader(name, f, o)
+func (l *logReader) collect(r *logtail.Reader) (*Trace, error) {
 	for line := range r.Lines() {
 		l.line(line)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // A recorder gathers the tracks of one trace, in bounded memory.
@@ -135,6 +136,16 @@ func (r *recorder) word(b []byte) string {
 		r.words[s] = s
 	}
 	return s
+}
+
+// appendClean appends what word makes a string of.
+func appendClean(to, b []byte) []byte {
+	b = bytes.TrimSpace(b)
+	b = b[:min(len(b), maxWord)]
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
+	}
+	return append(to, b...)
 }
 
 const (

@@ -16,15 +16,19 @@ type finder struct {
 // common are the bytes of logs, those that come most often first.
 const common = " e0t1oainrs2:l35dc46-8u9p7m.gfhybw/v[]k=,_x"
 
+// rarity is the greater the less often logs have a byte.
+func rarity(c byte) int {
+	if i := strings.IndexByte(common, c); i >= 0 {
+		return i
+	}
+	return len(common)
+}
+
 func newFinder(word string) finder {
 	f := finder{word: []byte(word)}
 	best := -1
 	for i := range len(word) {
-		rank := strings.IndexByte(common, word[i])
-		if rank < 0 {
-			rank = len(common)
-		}
-		if rank > best {
+		if rank := rarity(word[i]); rank > best {
 			best, f.at, f.rare = rank, i, word[i]
 		}
 	}

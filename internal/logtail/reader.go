@@ -17,6 +17,12 @@ type Options struct {
 	// Match, if set, returns only lines that have one of these words in
 	// their first MaxLine bytes. The comparison is of bytes, in this case.
 	Match []string
+	// Take, if set, is offered whole lines before they are looked for: text
+	// begins with the line after line number before of its file and has every
+	// line's end. Take returns how many bytes and lines of it, from its
+	// beginning, are done; these are not returned. It is offered the rest
+	// again after the next Line. A line may be longer than MaxLine.
+	Take func(text []byte, before int64) (n int, lines int64)
 }
 
 // DefaultMaxLine is what a zero Options.MaxLine means, in bytes.
@@ -52,7 +58,9 @@ type Reader struct {
 	ctx   context.Context
 	in    inputs
 	cur   *input
-	words []finder
+	words [][]byte
+	seek  []seeker
+	offer func([]byte, int64) (int, int64)
 	plain bool // no word has a byte that may not be of the line where it stands
 	max   int
 	line  Line
@@ -63,7 +71,7 @@ type Reader struct {
 	// beginning of one.
 	buf             []byte
 	pos, whole, end int
-	found           []int // where each word stands next in buf; less than pos: not looked
+	found           []int // where each seeker found a word next in buf; less than pos: not looked
 	ended           bool  // the current input has no more
 	nul             int64 // NUL bytes left out before buf[whole]
 }
@@ -92,13 +100,14 @@ func newReader(ctx context.Context, in inputs, o Options) *Reader {
 	if o.MaxLine <= 0 {
 		o.MaxLine = DefaultMaxLine
 	}
-	r := &Reader{ctx: ctx, in: in, max: o.MaxLine, buf: make([]byte, max(4*o.MaxLine, 256<<10))}
+	r := &Reader{ctx: ctx, in: in, max: o.MaxLine, offer: o.Take, buf: make([]byte, max(4*o.MaxLine, 256<<10))}
 	r.plain = true
 	for _, w := range o.Match {
-		r.words = append(r.words, newFinder(w))
+		r.words = append(r.words, []byte(w))
 		r.plain = r.plain && !strings.ContainsAny(w, "\x00\r\n")
 	}
-	r.found = make([]int, len(r.words))
+	r.seek = seekers(r.words, r.plain)
+	r.found = make([]int, len(r.seek))
 	return r
 }
 
@@ -152,6 +161,9 @@ func (r *Reader) next() bool {
 // take takes the next line of buf[pos:whole] that has a word. It reports
 // whether there was one.
 func (r *Reader) take() bool {
+	if r.offer != nil && r.offered() {
+		return false
+	}
 	if len(r.words) == 0 {
 		n := bytes.IndexByte(r.buf[r.pos:r.whole], '\n')
 		return r.takeLine(r.pos, n, false)
@@ -169,6 +181,18 @@ func (r *Reader) take() bool {
 		n = bytes.IndexByte(r.buf[at:r.whole], '\n')
 	}
 	return r.takeLine(at, n, r.plain && n <= r.max)
+}
+
+// offered offers the lines of buf[pos:whole]. It reports whether all of them
+// are done.
+func (r *Reader) offered() bool {
+	n, lines := r.offer(r.buf[r.pos:r.whole], r.line.Number)
+	if n > 0 {
+		r.pos += n
+		r.line.Number += lines
+		r.nul = 0
+	}
+	return r.pos >= r.whole
 }
 
 // takeLine takes the line of n bytes at a place. Sure: a word was found in it.
@@ -191,10 +215,10 @@ func (r *Reader) lineOf(i int) int {
 // nextFound returns where the first of the words stands at pos or after it.
 func (r *Reader) nextFound() int {
 	first := r.whole
-	for i := range r.words {
+	for i, s := range r.seek {
 		if r.found[i] < r.pos {
 			r.found[i] = r.whole
-			if n := r.words[i].index(r.buf[r.pos:r.whole]); n >= 0 {
+			if n := s.index(r.buf[r.pos:r.whole]); n >= 0 {
 				r.found[i] = r.pos + n
 			}
 		}
@@ -233,8 +257,8 @@ func leadingNUL(text []byte) int {
 }
 
 func (r *Reader) matches(text []byte) bool {
-	for i := range r.words {
-		if bytes.Contains(text, r.words[i].word) {
+	for _, w := range r.words {
+		if bytes.Contains(text, w) {
 			return true
 		}
 	}

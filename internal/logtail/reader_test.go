@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -260,4 +261,51 @@ func plainly(in []byte, maxLine int, word string) []Line {
 		}
 	}
 	return lines
+}
+
+// TestTake: lines that are taken are not returned, and all have their numbers.
+func TestTake(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var want, got []string
+		var b bytes.Buffer
+		for i := range 1 + rnd.IntN(300) {
+			text := fmt.Sprintf("word %d%s", i+1, strings.Repeat("x", rnd.IntN(40)))
+			fmt.Fprintf(&b, "%s\n", text)
+			want = append(want, text)
+			if rnd.IntN(3) == 0 {
+				b.WriteString("other\n")
+				want = append(want, "")
+			}
+		}
+		note := func(number int64, text []byte) {
+			for len(got) < int(number)-1 {
+				got = append(got, "")
+			}
+			got = append(got, string(text))
+		}
+		o := Options{Match: []string{"word"}}
+		o.Take = func(text []byte, before int64) (n int, lines int64) {
+			for line := range bytes.Lines(text) {
+				if rnd.IntN(3) == 0 {
+					break
+				}
+				n += len(line)
+				if lines++; bytes.HasPrefix(line, []byte("word")) {
+					note(before+lines, line[:len(line)-1])
+				}
+			}
+			return n, lines
+		}
+		r := New(t.Context(), iotest.HalfReader(bytes.NewReader(b.Bytes())), "x", o)
+		for line := range r.Lines() {
+			note(line.Number, line.Text)
+		}
+		for len(got) < len(want) {
+			got = append(got, "")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+	}
 }
