@@ -6,28 +6,21 @@ import (
 )
 
 // adopted joins the logs of clients that do not tell their MAC to the client
-// that they must be of.
-func adopted(groups map[MAC][]View, orphans []View) map[MAC][]View {
+// that they must be of: to one of the members, which are sorted.
+func (s *Snapshot) adopted(members, orphans []member) []member {
 	if len(orphans) == 0 {
-		return groups
+		return nil
 	}
-	known := index(groups)
-	alone, single := onlyOne(groups)
-	for _, o := range orphans {
-		m, ok := known.owner(o.Track)
-		if !ok && single && len(orphans) == 1 {
-			m = alone
+	known := s.index(members)
+	for i := range orphans {
+		o := &orphans[i]
+		m, ok := known.owner(s.track(*o))
+		if !ok && len(orphans) == 1 && countClients(members) == 1 {
+			m = macOf(members[0].client)
 		}
-		groups[m] = append(groups[m], o)
+		o.client = keyOf(m)
 	}
-	return groups
-}
-
-func onlyOne(groups map[MAC][]View) (MAC, bool) {
-	for m := range groups {
-		return m, len(groups) == 1
-	}
-	return MAC{}, false
+	return orphans
 }
 
 // owners are the clients that used a transaction or an address.
@@ -36,17 +29,16 @@ type owners struct {
 	addr map[IPv4][]MAC
 }
 
-func index(groups map[MAC][]View) owners {
+func (s *Snapshot) index(members []member) owners {
 	o := owners{map[uint32][]MAC{}, map[IPv4][]MAC{}}
-	for m, views := range groups {
-		for _, v := range views {
-			for _, e := range v.Track.Events.List() {
-				if e.XID != 0 {
-					note(o.xid, e.XID, m)
-				}
-				if e.Addr != (IPv4{}) {
-					note(o.addr, e.Addr, m)
-				}
+	for _, m := range members {
+		mac := macOf(m.client)
+		for _, e := range s.track(m).Events.List() {
+			if e.XID != 0 {
+				note(o.xid, e.XID, mac)
+			}
+			if e.Addr != (IPv4{}) {
+				note(o.addr, e.Addr, mac)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package dhcp
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"slices"
@@ -55,17 +54,12 @@ var pointOrder = map[Point]int{ClientLog: 0, ClientCapture: 1, TapCapture: 2, Se
 // by transactions, by addresses, or because there is no other.
 func Converse(s *Snapshot) iter.Seq[Conversation] {
 	return func(yield func(Conversation) bool) {
-		groups := s.groups()
-		macs := make([]MAC, 0, len(groups))
-		for m := range groups {
-			macs = append(macs, m)
-		}
-		slices.SortFunc(macs, func(a, b MAC) int { return bytes.Compare(a[:], b[:]) })
-		for _, m := range macs {
+		for of := range clientsOf(s.members()) {
+			m := macOf(of[0].client)
 			if len(s.Only) > 0 && !slices.Contains(s.Only, m) {
 				continue
 			}
-			c := converse(m, groups[m], s.Until)
+			c := converse(m, s.views(of), s.Until)
 			if s.Until.IsZero() {
 				c.Taken = s.Taken
 			}
@@ -84,33 +78,6 @@ func (s *Snapshot) until() time.Time {
 		}
 	}
 	return end
-}
-
-// groups gathers the tracks of each client.
-func (s *Snapshot) groups() map[MAC][]View {
-	groups := map[MAC][]View{}
-	var orphans []View
-	var heard []View
-	for _, trace := range s.Traces {
-		for _, t := range trace.Tracks {
-			v := View{Track: t, Trace: trace, Point: trace.Point}
-			switch {
-			case t.Events.n == 0:
-			case t.Heard:
-				heard = append(heard, v)
-			case t.MAC == (MAC{}):
-				orphans = append(orphans, v)
-			default:
-				groups[t.MAC] = append(groups[t.MAC], v)
-			}
-		}
-	}
-	for _, v := range heard {
-		if len(groups[v.MAC]) == 0 { // all that there is of this client
-			groups[v.MAC] = append(groups[v.MAC], v)
-		}
-	}
-	return adopted(groups, orphans)
 }
 
 // converse aligns the views of one client and finds its break. All were being

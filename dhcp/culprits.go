@@ -12,17 +12,14 @@ import (
 
 // culprits names what is known to cause such trouble and was found on the
 // host. It is Warn where a client in trouble is concerned, else OK.
-func (s *Snapshot) culprits(verdicts []Verdict) (out []stackmend.Finding) {
+func (s *Snapshot) culprits(all *summary) (out []stackmend.Finding) {
 	if s.Host == nil {
 		return nil
 	}
-	troubled := map[MAC]Verdict{}
-	taps := map[string]Verdict{}
-	for _, v := range verdicts {
-		if v.Code != Healthy {
-			troubled[v.MAC] = v
-			taps[v.Instance.Tap] = v
-		}
+	troubled := map[MAC]bool{}
+	taps := map[string]bool{}
+	for _, t := range all.troubled {
+		troubled[t.mac], taps[t.tap] = true, true
 	}
 	for _, t := range s.Host.Taps {
 		out = append(out, t.culprit(taps)...)
@@ -30,7 +27,7 @@ func (s *Snapshot) culprits(verdicts []Verdict) (out []stackmend.Finding) {
 	for _, g := range s.Host.Guests {
 		out = append(out, g.culprits(troubled)...)
 	}
-	return append(out, s.Host.servers(verdicts)...)
+	return append(out, s.Host.servers(all)...)
 }
 
 func culprit(subject, message, fix string, concerned bool) stackmend.Finding {
@@ -42,8 +39,8 @@ func culprit(subject, message, fix string, concerned bool) stackmend.Finding {
 }
 
 // culprit: packets were dropped on their way into the instance.
-func (t Tap) culprit(taps map[string]Verdict) []stackmend.Finding {
-	_, concerned := taps[t.Name]
+func (t Tap) culprit(taps map[string]bool) []stackmend.Finding {
+	concerned := taps[t.Name]
 	if t.TXDropped == 0 || !concerned && t.TXDropped < t.TXPackets/100 {
 		return nil
 	}
@@ -53,8 +50,8 @@ func (t Tap) culprit(taps map[string]Verdict) []stackmend.Finding {
 
 // culprits: a qemu of the age of launchpad 997978, frames that go through
 // qemu itself.
-func (g Guest) culprits(troubled map[MAC]Verdict) (out []stackmend.Finding) {
-	concerned := slices.ContainsFunc(g.MACs, func(m MAC) bool { _, is := troubled[m]; return is })
+func (g Guest) culprits(troubled map[MAC]bool) (out []stackmend.Finding) {
+	concerned := slices.ContainsFunc(g.MACs, func(m MAC) bool { return troubled[m] })
 	subject := "qemu " + cmp.Or(g.Name, strconv.Itoa(g.PID))
 	if major, minor, ok := version(g.Version); ok && (major < 1 || major == 1 && minor == 0) {
 		out = append(out, culprit(subject, fmt.Sprintf("qemu %s is of the age in which launchpad 997978 was reported: the instance's network stops under heavy traffic", g.Version),
@@ -86,9 +83,8 @@ func version(text string) (major, minor int, ok bool) {
 }
 
 // servers looks at the options of dnsmasq that are known to lose leases.
-func (h *Host) servers(verdicts []Verdict) (out []stackmend.Finding) {
-	refused := slices.ContainsFunc(verdicts, func(v Verdict) bool { return v.Code == ServerRefuses })
-	exhausted := slices.ContainsFunc(verdicts, func(v Verdict) bool { return v.Code == PoolExhausted })
+func (h *Host) servers(all *summary) (out []stackmend.Finding) {
+	refused, exhausted := all.is(ServerRefuses), all.is(PoolExhausted)
 	authoritative := map[string]int{}
 	for _, p := range h.Dnsmasq {
 		device := p.option("interface")

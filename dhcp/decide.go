@@ -3,6 +3,7 @@ package dhcp
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,20 +15,21 @@ import (
 // client to judge the status is Unknown.
 func Check(s *Snapshot) stackmend.Result {
 	r := stackmend.Result{Schema: stackmend.Schema, Check: "dhcp", Subject: s.Subject, Started: s.Taken, Finished: s.Taken}
-	verdicts := Judge(s)
-	for _, v := range verdicts {
+	all := summary{healthy: map[place]int{}}
+	for v := range verdicts(s) {
 		r.Findings = append(r.Findings, v.finding())
+		all.add(&v)
 	}
-	r.Findings = append(r.Findings, s.common(verdicts)...)
+	r.Findings = append(r.Findings, s.common(&all)...)
 	r.Findings = append(r.Findings, s.loads()...)
-	r.Findings = append(r.Findings, s.culprits(verdicts)...)
+	r.Findings = append(r.Findings, s.culprits(&all)...)
 	r.Findings = append(r.Findings, s.notJudged()...)
 	for _, what := range s.unseen() {
 		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject,
 			Message: "not seen: " + what, Fix: "look at it, or give what is missing"})
 	}
 	r.Status = stackmend.Unknown
-	if len(verdicts) > 0 {
+	if all.clients() > 0 {
 		r.Status = stackmend.OK
 	}
 	for _, f := range r.Findings {
@@ -37,18 +39,23 @@ func Check(s *Snapshot) stackmend.Result {
 }
 
 // Judge gives a verdict for each client, in the order of MACs.
-func Judge(s *Snapshot) []Verdict {
-	known := map[MAC]Instance{}
-	for _, i := range s.Instances {
-		known[i.MAC] = i.or(known[i.MAC])
+func Judge(s *Snapshot) []Verdict { return slices.Collect(verdicts(s)) }
+
+// verdicts gives one client's after the other's, and keeps none.
+func verdicts(s *Snapshot) iter.Seq[Verdict] {
+	return func(yield func(Verdict) bool) {
+		known := map[MAC]Instance{}
+		for _, i := range s.Instances {
+			known[i.MAC] = i.or(known[i.MAC])
+		}
+		for c := range Converse(s) {
+			v := JudgeOne(c)
+			v.Instance = known[c.MAC]
+			if !yield(v) {
+				return
+			}
+		}
 	}
-	var out []Verdict
-	for c := range Converse(s) {
-		v := JudgeOne(c)
-		v.Instance = known[c.MAC]
-		out = append(out, v)
-	}
-	return out
 }
 
 // JudgeOne gives the verdict on one conversation.

@@ -20,20 +20,58 @@ type shared struct {
 	others, allOther int // troubled clients elsewhere, and all
 }
 
-// common says what troubled clients share: one cause or many.
-func (s *Snapshot) common(verdicts []Verdict) []stackmend.Finding {
-	var troubled []Verdict
-	for _, v := range verdicts {
-		if v.Code != Healthy {
-			troubled = append(troubled, v)
-		}
+// A place is what clients may share.
+type place struct {
+	host, bridge string
+	server       IPv4
+}
+
+// A trouble is a client whose verdict is not healthy.
+type trouble struct {
+	place
+	mac   MAC
+	code  string
+	tap   string
+	since time.Time
+}
+
+// A summary is what is kept of all verdicts.
+type summary struct {
+	healthy  map[place]int
+	troubled []trouble
+}
+
+func (j *summary) add(v *Verdict) {
+	at := place{v.Instance.Host, v.Instance.Bridge, v.Server}
+	if v.Code == Healthy {
+		j.healthy[at]++
+		return
 	}
+	j.troubled = append(j.troubled, trouble{at, v.MAC, v.Code, v.Instance.Tap, v.Break})
+}
+
+func (j *summary) clients() int {
+	n := len(j.troubled)
+	for _, well := range j.healthy {
+		n += well
+	}
+	return n
+}
+
+// is reports whether any client has this verdict, which is one of trouble.
+func (j *summary) is(code string) bool {
+	return slices.ContainsFunc(j.troubled, func(t trouble) bool { return t.code == code })
+}
+
+// common says what troubled clients share: one cause or many.
+func (s *Snapshot) common(all *summary) []stackmend.Finding {
+	troubled := all.troubled
 	if len(troubled) < fewTroubled {
 		return nil
 	}
 	var out []stackmend.Finding
 	for _, d := range dimensions {
-		for _, g := range d.group(verdicts) {
+		for _, g := range d.group(all) {
 			if g.stands() {
 				out = append(out, g.finding(s.Subject))
 			}
@@ -50,41 +88,45 @@ func (s *Snapshot) common(verdicts []Verdict) []stackmend.Finding {
 	return out
 }
 
-// A dimension is what clients may share.
+// A dimension is one thing that clients may share.
 type dimension struct {
 	what string
-	of   func(v Verdict) string
+	of   func(p place) string
 }
 
 var dimensions = []dimension{
-	{"host", func(v Verdict) string { return v.Instance.Host }},
-	{"bridge", func(v Verdict) string { return v.Instance.Bridge }},
-	{"server", func(v Verdict) string {
-		if v.Server == (IPv4{}) {
+	{"host", func(p place) string { return p.host }},
+	{"bridge", func(p place) string { return p.bridge }},
+	{"server", func(p place) string {
+		if p.server == (IPv4{}) {
 			return ""
 		}
-		return v.Server.String()
+		return p.server.String()
 	}},
 }
 
 // group counts the clients of each value.
-func (d dimension) group(verdicts []Verdict) []shared {
+func (d dimension) group(j *summary) []shared {
 	groups := map[string]*shared{}
 	known, bad := 0, 0
-	for _, v := range verdicts {
-		value := d.of(v)
+	count := func(p place, n, troubled int) {
+		value := d.of(p)
 		if value == "" {
-			continue
+			return
 		}
-		if groups[value] == nil {
-			groups[value] = &shared{what: d.what, value: value}
+		g := groups[value]
+		if g == nil {
+			g = &shared{what: d.what, value: value}
+			groups[value] = g
 		}
-		known++
-		groups[value].all++
-		if v.Code != Healthy {
-			groups[value].troubled++
-			bad++
-		}
+		g.all, g.troubled = g.all+n, g.troubled+troubled
+		known, bad = known+n, bad+troubled
+	}
+	for p, n := range j.healthy {
+		count(p, n, 0)
+	}
+	for _, t := range j.troubled {
+		count(t.place, 1, 1)
 	}
 	var out []shared
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
@@ -117,11 +159,11 @@ func (g shared) finding(subject string) stackmend.Finding {
 }
 
 // sameMinute finds that many breaks began in one minute.
-func sameMinute(troubled []Verdict, subject string) (stackmend.Finding, bool) {
+func sameMinute(troubled []trouble, subject string) (stackmend.Finding, bool) {
 	var at []time.Time
-	for _, v := range troubled {
-		if !v.Break.IsZero() {
-			at = append(at, v.Break)
+	for _, t := range troubled {
+		if !t.since.IsZero() {
+			at = append(at, t.since)
 		}
 	}
 	slices.SortFunc(at, time.Time.Compare)
