@@ -23,11 +23,16 @@ type Config struct {
 	Cluster    ceph.Commander
 	Supervisor supervisor.Supervisor
 	Tool       Tool
+	// Route leads to the hosts of OSDs that are not on this one; nil: those
+	// are left alone. Two runs are kept apart by their lock only on the host
+	// that they run on: work on a cluster from one.
+	Route supervisor.Route
 	// MinStop is what the supervisor must grant a stop before it kills; 0:
 	// supervisor.DefaultMinStop.
 	MinStop time.Duration
-	// Orchestrated says that an orchestrator (cephadm) deployed the OSDs: none
-	// is stopped unless it is paused (ceph orch pause).
+	// Orchestrated says that an orchestrator (cephadm) deployed the OSDs: it is
+	// paused before the first is stopped and goes on after the last is back,
+	// unless somebody has paused it before.
 	Orchestrated bool
 }
 
@@ -37,14 +42,14 @@ type Applier struct {
 
 	mu     sync.Mutex
 	proven map[string]bool // steps whose logs were read again by this process
-	// foreign: somebody else set the flag since the plan, so that it is not
-	// ours to unset.
-	foreign bool
+	// ours says of what this process turned on, or tried to, whether it was
+	// done by the run: what somebody else did is not ours to undo.
+	ours, doubted map[string]bool
 }
 
 // NewApplier returns an Applier. What may be stopped, the plan says.
 func NewApplier(c Config) *Applier {
-	return &Applier{c: c, proven: map[string]bool{}}
+	return &Applier{c: c, proven: map[string]bool{}, ours: map[string]bool{}, doubted: map[string]bool{}}
 }
 
 // permitted is what the policy of a step's plan permits. A step that does not
@@ -69,13 +74,20 @@ func (a *Applier) Guards() []stackmend.Guard {
 	return []stackmend.Guard{
 		stackmend.GuardFunc("orchestrator paused", func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
 			stops := r.Step.Verb == verbHold || r.Step.Verb == verbStop || r.Step.Verb == verbTrim
-			if !a.c.Orchestrated || !stops || r.Begun {
+			if !a.c.Orchestrated || !stops || r.Begun || willPause(r) {
 				return stackmend.Verdict{Decision: stackmend.Permit}, nil
 			}
 			return safety.Verdict(safety.Paused(ctx, a.c.Cluster)), nil
 		}),
 		stackmend.GuardFunc("may stop", a.mayStop),
 	}
+}
+
+// willPause: in a dry run a step of the plan would have paused it by then.
+func willPause(r stackmend.Request) bool {
+	pauses := func(s stackmend.Step) bool { return s.Verb == verbPause }
+	return slices.ContainsFunc(r.Plan.Steps, pauses) &&
+		!slices.ContainsFunc(r.Outcomes, func(o stackmend.Outcome) bool { return pauses(o.Step) && o.State == stackmend.Done })
 }
 
 func (a *Applier) mayStop(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
@@ -142,9 +154,15 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 	}
 	switch s.Verb {
 	case verbSet, verbUnset:
-		if s.Target != flag {
-			return fmt.Errorf("%w: flag %q", stackmend.ErrRefused, s.Target)
+		if err := toggled(s); err != nil {
+			return err
 		}
+	case verbPause, verbResume:
+		paused, err := a.look(ctx, s)
+		if err := errors.Join(toggled(s), err); err != nil {
+			return err
+		}
+		seen[orchestrator] = map[bool]string{true: "paused", false: "at work"}[paused]
 	case verbHold, verbStop, verbTrim, verbStart:
 		id, err := number(s.Target)
 		if err != nil {
@@ -156,20 +174,27 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 	default:
 		return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
 	}
+	if a.isDoubted(s) {
+		seen[s.Target] = s.Assumes[s.Target]
+	}
 	return s.Holds(seen)
 }
 
 // Do carries out a step.
 func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) error {
-	if _, ours := w.Recorded(flag); s.Verb != verbSet || ours {
-		if a.Verify(ctx, s) == nil {
-			return nil // done already
-		}
+	if on, ok := toggles(s.Verb); ok && on {
+		return a.turnOn(ctx, s, w)
+	} else if ok {
+		return a.turnOff(ctx, s)
+	}
+	if a.Verify(ctx, s) == nil {
+		return nil // done already
 	}
 	if err := a.Recheck(ctx, s); err != nil {
-		if s.Verb == verbSet && errors.Is(err, stackmend.ErrStale) {
-			a.noteForeign()
-		}
+		return err
+	}
+	ctx, err := a.c.on(ctx, s.Args[argMachine])
+	if err != nil {
 		return err
 	}
 	lock, err := w.LockFile()
@@ -178,9 +203,6 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 		ctx = child.WithLock(ctx, lock)
 	} else if !errors.Is(err, errors.ErrUnsupported) {
 		return err
-	}
-	if s.Verb == verbSet || s.Verb == verbUnset {
-		return errors.Join(w.Record(flag, "ours"), a.setFlag(ctx, s.Verb == verbSet))
 	}
 	id, err := number(s.Target)
 	if err != nil {
@@ -200,18 +222,6 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 		return poll(ctx, func() error { return a.down(ctx, id) })
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
-}
-
-func (a *Applier) noteForeign() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.foreign = true
-}
-
-func (a *Applier) isForeign() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.foreign
 }
 
 func (a *Applier) change(ctx context.Context, id int, s stackmend.Step, what supervisor.Action) error {
@@ -269,15 +279,4 @@ func poll(ctx context.Context, ask func() error) error {
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
-}
-
-func (a *Applier) setFlag(ctx context.Context, on bool) error {
-	prefix := "osd unset"
-	if on {
-		prefix = "osd set"
-	}
-	asked, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	_, err := ceph.Ask(asked, a.c.Cluster, ceph.Command{To: ceph.Target{Kind: ceph.KindMon}, Prefix: prefix, Args: []ceph.Arg{{Name: "key", Value: flag}}})
-	return err
 }

@@ -36,6 +36,8 @@ type Policy struct {
 const (
 	verbSet    = "set-flag"
 	verbUnset  = "unset-flag"
+	verbPause  = "pause-orchestrator"
+	verbResume = "resume-orchestrator"
 	verbHold   = "hold-respawn"
 	verbStop   = "stop-osd"
 	verbTrim   = "trim-pg-logs"
@@ -44,7 +46,7 @@ const (
 	flag       = "noout"
 )
 
-// Plan plans the trim of the snapshot's OSDs that are on this host.
+// Plan plans the trim of the snapshot's OSDs that could be looked at.
 func Plan(s *Snapshot, p Policy) *stackmend.Plan {
 	plan := &stackmend.Plan{Check: "ceph-trim-pglog", Subject: "cluster " + s.FSID, Created: s.Taken,
 		Expires: s.Taken.Add(cmp.Or(p.Expires, time.Hour)), Exists: stackmend.Cost{Instances: int64(len(s.OSDs))}}
@@ -77,7 +79,7 @@ func osdName(id int) string { return "osd." + strconv.Itoa(id) }
 func (o OSD) keep(s *Snapshot, p Policy) string {
 	switch {
 	case o.Local == nil:
-		return fmt.Sprintf("it cannot be trimmed from here (host %s): %s", o.Host, o.Why)
+		return fmt.Sprintf("it cannot be trimmed from here (%s): %s", o.Host, o.Why)
 	case o.Version == "" || o.Version != o.Tool:
 		return fmt.Sprintf("it runs version %q, ceph-objectstore-tool here is %q: use the tool of its own version", o.Version, o.Tool)
 	case o.Local.Held && o.Local.Respawn != "":
@@ -145,6 +147,10 @@ func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
 		out = append(out, stackmend.Step{Verb: verbSet, Target: flag, Group: flagsGroup, Undo: "unset it",
 			Assumes: map[string]string{flag: "unset", "fsid": s.FSID}, Reason: "an OSD that is stopped must not be marked out"})
 	}
+	if s.Unpaused {
+		out = append(out, stackmend.Step{Verb: verbPause, Target: orchestrator, Group: flagsGroup, Undo: "resume it",
+			Assumes: map[string]string{orchestrator: "at work", "fsid": s.FSID}, Reason: "it starts again what somebody else stops"})
+	}
 	names := slices.Sorted(maps.Keys(domains))
 	first := domains[names[0]][0]
 	out = append(out, osdSteps(s, p, first, 1, "the canary: one OSD before all others")...)
@@ -159,6 +165,10 @@ func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
 				out = append(out, osdSteps(s, p, o, stage, s.Domain+" "+name)...)
 			}
 		}
+	}
+	if s.Unpaused {
+		out = append(out, stackmend.Step{Verb: verbResume, Target: orchestrator, Group: flagsGroup, Stage: stage + 1, Undo: "nothing to undo",
+			Assumes: map[string]string{"fsid": s.FSID}, Reason: "it was paused by this plan"})
 	}
 	if !s.Noout {
 		out = append(out, stackmend.Step{Verb: verbUnset, Target: flag, Group: flagsGroup, Stage: stage + 1, Undo: "nothing to undo",
@@ -175,7 +185,7 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 	name := osdName(o.ID)
 	step := func(verb, undo, why string, assumes map[string]string, limit time.Duration) stackmend.Step {
 		return stackmend.Step{Verb: verb, Target: name, Group: name, Stage: stage, Undo: undo, Reason: why, Timeout: limit,
-			Assumes: assumes, Args: map[string]string{"respawn": o.Local.Respawn}}
+			Assumes: assumes, Args: map[string]string{"respawn": o.Local.Respawn, argMachine: o.Machine}}
 	}
 	permit := func(s stackmend.Step) stackmend.Step {
 		s.Args[argDegraded], s.Args[argLowest] = strconv.FormatBool(p.Degraded), strconv.Itoa(cmp.Or(p.Lowest, 2))
@@ -211,6 +221,7 @@ const (
 	argLowest   = "lowest"
 	argInactive = "inactive"
 	anyPG       = "any"
+	argMachine  = "machine" // where the OSD is; none: on this host
 )
 
 func (o OSD) inactive() string {
@@ -232,6 +243,9 @@ func (o OSD) rows(s *Snapshot, p Policy) (n int64) {
 	for _, pg := range o.worth(s, p) {
 		if p.MaxEntries > 0 {
 			n += max(0, pg.Log-p.MaxEntries)
+		}
+		if p.MaxDups > 0 { // how many there are, older releases do not say: 0
+			n += max(0, pg.Dups-p.MaxDups)
 		}
 	}
 	return n

@@ -230,3 +230,24 @@ func TestReadLog(t *testing.T) {
 		t.Errorf("%v %d %t", tail, len(remain), ok)
 	}
 }
+
+// Dups that the release counts are among the rows of a plan, and what a trim
+// noted is read again.
+func TestRows(t *testing.T) {
+	s := snapshot()
+	s.OSDs[1].PGs[0].Dups = 5000
+	p := Plan(s, Policy{MaxEntries: 500, MaxDups: 3000, Degraded: true})
+	for _, st := range p.Steps {
+		if want := int64(8500 + 2000); st.Verb == verbTrim && st.Target == "osd.1" && st.Cost.Rows != want {
+			t.Errorf("%d rows, want %d", st.Cost.Rows, want)
+		}
+	}
+	for note, want := range map[string]int64{
+		fmt.Sprintf(trimmed, 1000, 400, Version{1, 2}, Version{7, 600}, 9, 100): 600, fmt.Sprintf(trimmed, 400, 400, Version{7, 600}, Version{7, 600}, 900, 100): 800,
+		"kept: its pool is not in the map": 0, "": 0,
+	} {
+		if got := lost(note); got != want {
+			t.Errorf("%q: %d, want %d", note, got, want)
+		}
+	}
+}

@@ -13,7 +13,14 @@
 // first; the domains follow one after the other. For each OSD: hold its
 // respawn, stop it, trim its placement groups one by one, release and start it,
 // wait until its placement groups are settled. noout is set before and unset
-// after, unless somebody else had set it.
+// after, unless somebody else had set it; likewise an orchestrator is paused and
+// resumed. The OSDs of one domain go side by side, Options.Parallel at most, as
+// far as that is permitted.
+//
+// OSDs of other hosts are worked on from one, by Config.Route. Each program
+// there is run by a host only if that calls itself as the OSD says (osd
+// metadata), and ends with the connection. Two runs are kept apart by their lock
+// on one host alone: always work on a cluster from the same.
 //
 // An OSD is stopped only if the manager permits it for all OSDs that are under
 // way, asked in one question, and if no placement group is left with fewer than
@@ -36,16 +43,19 @@
 // # Privileges
 //
 // On the storage host: what reads the store (root or ceph) and what the
-// supervisor asks for. In the cluster: mon 'allow rw' (flags), mgr 'allow r'.
+// supervisor asks for. In the cluster: mon 'allow rw' (flags), mgr 'allow r'
+// ('allow rw' to pause an orchestrator).
 //
 // # Compatibility
 //
 // Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes, on
 // a real cluster, with placement groups that are active and with such that are
-// not; how tools and daemons fail is tested with scripted ones.
+// not; by ssh on a real cluster of three hosts by name, with real sshds and a
+// scripted systemctl. How tools and daemons fail is tested with scripted ones.
 // Through cephadm, docker and podman it is NOT tested: see package
-// ceph/supervisor. The trim rules are those of src/tools/ceph_objectstore_tool.cc
-// at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on
+// ceph/supervisor. The pause of an orchestrator is tested with a scripted one
+// (src/pybind/mgr/orchestrator/module.py at v16.2.15). The trim rules are those
+// of src/tools/ceph_objectstore_tool.cc at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on
 // (tracker 53729). When the OSD has started, peers whose logs are longer give it
 // their older entries back as dups: dups stay low only once every member of a
 // placement group was trimmed.
@@ -55,17 +65,22 @@
 // A placement group that is trimmed costs four starts of the tool: the log, the
 // info, the trim, and the log again, of which a script that proves nothing makes
 // one. What the cluster keeps costs none. The cluster is asked while the tool
-// reads. `make bench-pglog` measures both: x-calls against the same calls by
-// hand, x-trims against the trims alone.
+// reads. `make bench-pglog` compares the trim step of one OSD with the same
+// calls of the tool by hand on another (x-calls), and with the listing and the
+// trims alone (x-trims). That an OSD is asked for, stopped, started and waited
+// for is not the tool's time, and is in neither.
+//
+// A whole run takes as long as the canary and the slowest OSD of each domain, if
+// Options.Parallel is as many as a domain has: x-slowest compares a run with the
+// sum of those trims, which are scripted and take a known time.
 //
 // # Not in this version
 //
-// One run works on the OSDs of one host. Flags other than noout are not set.
-// The markdown budget needs no look, for each process counts its own from
-// nothing (osd_markdown_log in src/osd/OSD.h). cephadm's
-// orchestrator is paused and resumed by the operator: with Config.Orchestrated
-// no OSD is held, stopped or trimmed while it is not. The time left is told by
-// the entries that the first OSDs lost, and so not when dups alone are trimmed
-// or an OSD is down. A resume in a new process takes noout for its own if
-// somebody else has set it meanwhile.
+// Flags other than noout are not set. The markdown budget needs no look, for
+// each process counts its own from nothing (osd_markdown_log in
+// src/osd/OSD.h). The time left is told by the entries and dups that the first
+// OSDs lost; of an OSD that is down, or of dups that the release does not count
+// (16.2.15 does not), by its placement groups and for that OSD alone. A run that was killed between its record that it sets noout
+// and the command takes noout for its own if somebody else sets it then; so does
+// a revert in a new process.
 package pglog

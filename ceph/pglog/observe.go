@@ -10,20 +10,23 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
 	"github.com/stackmend/stackmend/ceph/internal/safety"
 	"github.com/stackmend/stackmend/ceph/supervisor"
 )
 
-// A Snapshot is what was seen of a cluster and of this host's OSDs.
+// A Snapshot is what was seen of a cluster and of its OSDs.
 type Snapshot struct {
-	Taken   time.Time
-	FSID    string
-	Noout   bool
-	Pools   []safety.Pool
-	OSDs    []OSD // sorted by number
-	Domain  string
-	Stopped string // why nothing may be stopped just now; empty: nothing is known against it
+	Taken  time.Time
+	FSID   string
+	Noout  bool
+	Pools  []safety.Pool
+	OSDs   []OSD // sorted by number
+	Domain string
+	// Unpaused: there is an orchestrator, and it is not paused.
+	Unpaused bool
+	Stopped  string // why nothing may be stopped just now; empty: nothing is known against it
 }
 
 // An OSD and what is known of it.
@@ -32,14 +35,17 @@ type OSD struct {
 	UUID   string
 	Up     bool
 	UpFrom int
-	Host   string
-	Domain string // the bucket of the failure domain that it lies in
-	PGs    []PG   // as the manager knows them; of an OSD that is down only the tool knows
+	Host   string // the CRUSH host
+	// Machine is the host on which its daemon runs or ran last, by the name
+	// that it calls itself by (uname -n).
+	Machine string
+	Domain  string // the bucket of the failure domain that it lies in
+	PGs     []PG   // as the manager knows them; of an OSD that is down only the tool knows
 
-	Local   *supervisor.State // nil: not seen on this host
+	Local   *supervisor.State // nil: not seen
 	Why     string            // why not
 	Version string            // of the daemon
-	Tool    string            // of ceph-objectstore-tool here
+	Tool    string            // of ceph-objectstore-tool beside it
 }
 
 // A PG as the manager knows it.
@@ -75,7 +81,13 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 		return nil, err
 	}
 	s := &Snapshot{Taken: time.Now(), FSID: m.FSID, Noout: m.Has("noout"), Pools: m.Pools}
-	if err := errors.Join(m.Restartable(), safety.Trust(ctx, c.Cluster)); err != nil {
+	paused := error(nil)
+	if c.Orchestrated {
+		if paused = safety.Paused(ctx, c.Cluster); errors.Is(paused, stackmend.ErrRefused) {
+			s.Unpaused, paused = true, nil
+		}
+	}
+	if err := errors.Join(m.Restartable(), safety.Trust(ctx, c.Cluster), paused); err != nil {
 		s.Stopped = err.Error()
 	}
 	where, err := places(ctx, c.Cluster, m, s)
@@ -103,10 +115,11 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 	return s, nil
 }
 
-// look fills in what only this host and the manager know.
+// look fills in what only its host and the manager know.
 func (c Config) look(ctx context.Context, fsid string, o *OSD) error {
 	var meta struct {
 		Version string `json:"ceph_version"`
+		Machine string `json:"hostname"`
 	}
 	if err := ask(ctx, c.Cluster, "osd metadata", &meta, ceph.Arg{Name: "id", Value: strconv.Itoa(o.ID)}); err != nil {
 		return err
@@ -114,6 +127,7 @@ func (c Config) look(ctx context.Context, fsid string, o *OSD) error {
 	if v, err := ceph.ParseVersion(meta.Version); err == nil {
 		o.Version = v.String()
 	}
+	o.Machine = meta.Machine
 	if o.Up {
 		pgs, err := safety.PGs(ctx, c.Cluster, o.ID)
 		if err != nil {
@@ -125,8 +139,17 @@ func (c Config) look(ctx context.Context, fsid string, o *OSD) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := c.Tool.owner(o.ID, fsid); err != nil {
-		o.Why = "its store is not on this host: " + err.Error()
+	if o.Machine == "" {
+		o.Why = "osd metadata does not say on which host it is"
+		return nil
+	}
+	ctx, err := c.on(ctx, o.Machine)
+	if err != nil {
+		o.Why = err.Error()
+		return nil
+	}
+	if err := c.Tool.owner(ctx, o.ID, fsid); err != nil {
+		o.Why = "its store is not on host " + o.Machine + ": " + err.Error()
 		return nil
 	}
 	st, err := c.Supervisor.State(ctx, o.ID)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph"
 	"github.com/stackmend/stackmend/ceph/pglog"
@@ -40,7 +42,7 @@ func cluster(t testing.TB) *labceph.Cluster {
 			return
 		}
 		if started.cluster, started.err = labceph.Up(started.dir); started.err == nil {
-			started.err = prepare(started.cluster)
+			started.err = prepare(started.cluster, 2)
 		}
 	})
 	if started.err != nil {
@@ -49,14 +51,16 @@ func cluster(t testing.TB) *labceph.Cluster {
 	return started.cluster
 }
 
-func prepare(c *labceph.Cluster) error {
-	for id := range labceph.OSDs {
-		if err := c.Respawn(id); err != nil {
-			return err
-		}
+func prepare(c *labceph.Cluster, pgs int) error {
+	var g errgroup.Group
+	for id := range c.Size {
+		g.Go(func() error { return c.Respawn(id) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	for _, argv := range []string{
-		"osd pool delete test test --yes-i-really-really-mean-it", "osd pool create few 2 2 replicated", "osd pool application enable few rados",
+		"osd pool delete test test --yes-i-really-really-mean-it", fmt.Sprintf("osd pool create few %d %d replicated", pgs, pgs), "osd pool application enable few rados",
 	} {
 		if _, err := c.Ceph(strings.Fields(argv)...); err != nil {
 			return err
@@ -81,7 +85,7 @@ func TestMain(m *testing.M) {
 
 // clean waits until all OSDs are up and all placement groups are clean.
 func clean(c *labceph.Cluster) error {
-	return c.Until("clean", func(s labceph.Status) bool { return s.OSDMap.Up == labceph.OSDs && s.Clean() })
+	return c.Until("clean", func(s labceph.Status) bool { return s.OSDMap.Up == c.Size && s.Clean() })
 }
 
 func config(c *labceph.Cluster) pglog.Config {
@@ -149,9 +153,15 @@ func checksum(t testing.TB, c *labceph.Cluster) string {
 
 func apply(t testing.TB, cfg pglog.Config, plan *stackmend.Plan) (stackmend.Result, error) {
 	t.Helper()
+	return applyBy(t, cfg, plan, 1, nil)
+}
+
+// applyBy carries out a plan with so many groups side by side.
+func applyBy(t testing.TB, cfg pglog.Config, plan *stackmend.Plan, parallel int, on func(stackmend.Event)) (stackmend.Result, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	return stackmend.Run(ctx, plan, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute,
+	return stackmend.Run(ctx, plan, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, MaxWait: 2 * time.Minute, Parallel: parallel, OnEvent: on,
 		GuardTimeout: time.Minute, Lock: stackmend.FileLock(filepath.Join(t.TempDir(), "lock"))})
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/stackmend/stackmend/ceph/internal/child"
 )
 
-// A Tool is ceph-objectstore-tool on this host. In its texts {id} stands for
+// A Tool is ceph-objectstore-tool on the host of an OSD. In its texts {id} stands for
 // the number of the OSD.
 type Tool struct {
 	// Command runs it; empty: ceph-objectstore-tool. In a container:
@@ -26,7 +26,7 @@ type Tool struct {
 	// Data is the path of an OSD's data as the tool sees it; empty:
 	// /var/lib/ceph/osd/ceph-{id}.
 	Data string
-	// Files is that folder as this host sees it; empty: Data.
+	// Files is that folder as the host sees it; empty: Data.
 	Files string
 	// Timeout is how long one call may take; zero: half an hour. It compacts
 	// the whole store after a trim.
@@ -86,13 +86,13 @@ func (t Tool) version(ctx context.Context, osd int) (ceph.Version, error) {
 }
 
 // owner refuses a store that is not this OSD's, or not this cluster's.
-func (t Tool) owner(osd int, fsid string) error {
+func (t Tool) owner(ctx context.Context, osd int, fsid string) error {
 	dir := t.data(osd)
 	if t.Files != "" {
 		dir = t.fill(t.Files, osd)
 	}
 	for name, want := range map[string]string{"whoami": strconv.Itoa(osd), "ceph_fsid": fsid} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		b, err := readFile(ctx, filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
@@ -101,6 +101,16 @@ func (t Tool) owner(osd int, fsid string) error {
 		}
 	}
 	return nil
+}
+
+// readFile reads a small file of the host to which ctx leads.
+func readFile(ctx context.Context, path string) ([]byte, error) {
+	if !child.Routed(ctx) {
+		return os.ReadFile(path)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return child.Output(ctx, "cat", "--", path)
 }
 
 // list returns the placement groups of a store.

@@ -78,8 +78,9 @@ func (a *Applier) trimOSD(ctx context.Context, id int, s stackmend.Step, w *stac
 	return nil
 }
 
-// tell tells placement groups, and entries as the rows that the plan counts:
-// from those the time is told that all of the plan will still take.
+// tell tells placement groups, and entries and dups as the rows that the plan
+// counts: from those the time is told that all of the plan will still take. Of
+// an OSD whose rows the plan did not know, the placement groups tell it.
 func tell(w *stackmend.Work, s stackmend.Step, done, of int, entries int64) {
 	w.Progress(int64(done), int64(of), "PGs")
 	if s.Cost.Rows > 0 {
@@ -92,7 +93,7 @@ func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.
 	if err := a.down(ctx, id); err != nil {
 		return nil, err
 	}
-	if err := a.c.Tool.owner(id, s.Assumes["fsid"]); err != nil {
+	if err := a.c.Tool.owner(ctx, id, s.Assumes["fsid"]); err != nil {
 		return nil, err
 	}
 	v, err := a.c.Tool.version(ctx, id)
@@ -161,18 +162,20 @@ func (a *Applier) prove(ctx context.Context, id int, pg string, l limits, before
 	if l.dups > 0 && after.Dups > l.dups {
 		return "", fmt.Errorf("%w: %d dups of %d are left, not %d", stackmend.ErrNotDone, after.Dups, before.Dups, l.dups)
 	}
-	return fmt.Sprintf(trimmed+", tail %s -> %s, dups %d -> %d", len(before.Entries), len(after.Entries), before.Tail, after.Tail, before.Dups, after.Dups), nil
+	return fmt.Sprintf(trimmed, len(before.Entries), len(after.Entries), before.Tail, after.Tail, before.Dups, after.Dups), nil
 }
 
-const trimmed = "trimmed: entries %d -> %d"
+const trimmed = "trimmed: entries %d -> %d, tail %v -> %v, dups %d -> %d"
 
-// lost is how many entries a placement group lost, by the note of its trim.
+// lost is how many entries and dups a placement group lost, by the note of its
+// trim.
 func lost(note string) int64 {
-	var before, after int64
-	if n, err := fmt.Sscanf(note, trimmed, &before, &after); n < 2 || err != nil {
+	var entries, dups [2]int64
+	var from, to string
+	if n, err := fmt.Sscanf(strings.Replace(note, ", dups", " dups", 1), strings.Replace(trimmed, ", dups", " dups", 1), &entries[0], &entries[1], &from, &to, &dups[0], &dups[1]); n < 6 || err != nil {
 		return 0
 	}
-	return before - after
+	return entries[0] - entries[1] + max(0, dups[0]-dups[1])
 }
 
 // poolKeeps says why the pool forbids it.

@@ -32,25 +32,16 @@ func (a *Applier) down(ctx context.Context, id int) error {
 	return nil
 }
 
-// hasFlag returns ErrNotDone if the flag is not as it should be.
-func (a *Applier) hasFlag(ctx context.Context, on bool) error {
-	m, err := safety.Dump(ctx, a.c.Cluster)
-	if err == nil && m.Has(flag) != on {
-		err = fmt.Errorf("%w: %s is set: %t", stackmend.ErrNotDone, flag, !on)
-	}
-	return err
-}
-
 // Verify looks whether a step is in effect.
 func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
-	if s.Verb == verbSet && a.isForeign() {
-		return fmt.Errorf("%w: somebody else has set %s since the plan", stackmend.ErrNotDone, flag)
-	}
-	if s.Verb == verbSet || s.Verb == verbUnset {
-		return a.hasFlag(ctx, s.Verb == verbSet)
+	if on, ok := toggles(s.Verb); ok {
+		return a.verifyToggle(ctx, s, on)
 	}
 	id, err := number(s.Target)
 	if err != nil {
+		return err
+	}
+	if ctx, err = a.c.on(ctx, s.Args[argMachine]); err != nil {
 		return err
 	}
 	switch s.Verb {
@@ -100,19 +91,16 @@ func (a *Applier) running(ctx context.Context, id int, s stackmend.Step) error {
 // is started and up before it is believed.
 func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	switch s.Verb {
-	case verbSet:
-		if a.isForeign() {
-			return nil
-		}
-		if err := a.sameCluster(ctx, s); err != nil {
-			return err
-		}
-		return errors.Join(a.setFlag(ctx, false), a.hasFlag(ctx, false))
-	case verbUnset, verbTrim:
+	case verbSet, verbPause:
+		return a.revertToggle(ctx, s)
+	case verbUnset, verbResume, verbTrim:
 		return nil
 	}
 	id, err := number(s.Target)
 	if err != nil {
+		return err
+	}
+	if ctx, err = a.c.on(ctx, s.Args[argMachine]); err != nil {
 		return err
 	}
 	switch s.Verb {

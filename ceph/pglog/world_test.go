@@ -54,16 +54,19 @@ func (w world) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, erro
 			"osds":[{"osd":1,"uuid":"%s","up":%d,"up_from":4}]}`, w.get("flags"), w.get("uuid"), up),
 		"mgr dump":            fmt.Sprintf(`{"available":%t}`, w.get("mgr") != "gone"),
 		"status":              `{"pgmap":{"pgs_by_state":[{"state_name":"active+clean","count":1}]}}`,
-		"osd metadata":        `{"ceph_version":"ceph version 16.2.15 (x) pacific (stable)"}`,
+		"osd metadata":        fmt.Sprintf(`{"ceph_version":"ceph version 16.2.15 (x) pacific (stable)","hostname":"%s"}`, w.get("machine")),
 		"osd tree":            `{"nodes":[{"id":-2,"name":"h1","type":"host","type_id":1,"children":[1]},{"id":1,"name":"osd.1","type":"osd"}]}`,
 		"osd crush rule dump": `[{"rule_id":0,"steps":[{"op":"take"},{"op":"chooseleaf_firstn","type":"host"}]}]`,
 		"pg ls-by-osd":        `{"pg_ready":true,"pg_stats":[{"pgid":"1.0","state":"active+clean","acting":[0,1,2],"reported_epoch":9,"log_size":1000}]}`,
 		"osd ok-to-stop":      w.get("ok-to-stop"),
-		"orch status":         fmt.Sprintf(`{"available":true,"backend":"cephadm","workers":10,"paused":%t}`, w.get("orch") == "paused"),
+		"orch status":         fmt.Sprintf(`{"available":%t,"backend":"cephadm","workers":10,"paused":%t}`, w.get("orch") != "lost", w.get("orch") == "paused"),
 		"query":               fmt.Sprintf(`{"state":"active+undersized","info":{"last_update":"7'1000"},"peer_info":[{"peer":"2","last_update":"%s"}]}`, w.get("peer")),
 	}[c.Prefix]
 	if flags := map[string]string{"osd set": "noout", "osd unset": "sortbitwise"}[c.Prefix]; flags != "" {
 		return ceph.Answer(nil, w.set("flags", flags)), nil
+	}
+	if orch := map[string]string{"orch pause": "paused", "orch resume": "at work"}[c.Prefix]; orch != "" {
+		return ceph.Answer(nil, w.set("orch", orch)), nil
 	}
 	if !ok {
 		return nil, ceph.Failed(c, 22, "not answered here")
@@ -117,10 +120,19 @@ func (w world) config() pglog.Config {
 	return pglog.Config{Cluster: w, Supervisor: w, Tool: pglog.Tool{Command: []string{filepath.Join(string(w), "tool")}, Data: string(w), Timeout: 30 * time.Second}}
 }
 
+// orchestrated is the world with an orchestrator, which is to be paused.
+func (w world) orchestrated() pglog.Config {
+	c := w.config()
+	c.Orchestrated = true
+	return c
+}
+
 func newWorld(t testing.TB, dir string) world {
 	w := world(dir)
 	for name, value := range map[string]string{"flags": "sortbitwise", "running": "yes", "stops-as": "no", "starts-as": "yes", "held": "no", "tail": "0", "uuid": "u",
 		"whoami": "1", "ceph_fsid": "f", "mode": "honest", "version": "16.2.15", "complete": "7'1000", "peer": "7'1000",
+		"orch":       "at work",
+		"machine":    must2(os.Hostname()),
 		"ok-to-stop": `{"ok_to_stop":true,"osds":[1],"num_not_ok_pgs":0}`, "tool": fmt.Sprintf(script, dir)} {
 		must(t, w.set(name, value))
 	}
@@ -129,9 +141,9 @@ func newWorld(t testing.TB, dir string) world {
 
 func (w world) world(plan *stackmend.Plan) appliertest.World {
 	return appliertest.World{
-		Applier: pglog.NewApplier(w.config()), Plan: plan,
+		Applier: pglog.NewApplier(w.orchestrated()), Plan: plan,
 		Look: func() (string, error) {
-			return fmt.Sprint(w.get("flags"), " ", w.get("running"), " ", w.get("held"), " ", w.get("tail")), nil
+			return fmt.Sprint(w.get("flags"), " ", w.get("running"), " ", w.get("held"), " ", w.get("tail"), " ", w.get("orch")), nil
 		},
 		Spoil: func() error { return w.set("flags", "noout") },
 	}
@@ -141,7 +153,7 @@ func TestApplier(t *testing.T) {
 	appliertest.Run(t, appliertest.Suite{
 		New: func(t testing.TB, dir string) appliertest.World {
 			w := newWorld(t, dir)
-			return w.world(plan(t, w.config(), policy, 1))
+			return w.world(plan(t, w.orchestrated(), policy, 1))
 		},
 		Open: func(_ testing.TB, dir string) appliertest.World { return world(dir).world(nil) },
 	})
@@ -239,32 +251,6 @@ func TestPatience(t *testing.T) {
 	}})
 	if err != nil || !waited || w.get("tail") != "600" || w.get("running") != "yes" {
 		t.Errorf("%v, waited: %t, %s\n%s", err, waited, must2(w.world(p).Look()), appliertest.Describe(r))
-	}
-}
-
-// An orchestrator that is not paused is waited for; nothing was stopped by then.
-func TestOrchestrated(t *testing.T) {
-	w := newWorld(t, t.TempDir())
-	cfg := w.config()
-	cfg.Orchestrated = true
-	p, waited := plan(t, cfg, policy, 1), 0
-	_, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply, MaxWait: time.Minute, OnEvent: func(e stackmend.Event) {
-		if e.Guard != "orchestrator paused" {
-			return
-		}
-		waited++
-		if w.get("held") != "no" || e.Err == nil || !strings.Contains(e.Err.Error(), "ceph orch pause") {
-			t.Errorf("held: %s, %v", w.get("held"), e.Err)
-		}
-		must(t, w.set("orch", "paused"))
-	}})
-	if err != nil || waited != 1 || w.get("tail") != "600" {
-		t.Errorf("%v, waited %d times, %s", err, waited, must2(w.world(p).Look()))
-	}
-	p = plan(t, cfg, policy, 1)
-	must(t, w.set("orch", "at work"))
-	if _, err := stackmend.Run(t.Context(), p, pglog.NewApplier(cfg), stackmend.Options{Mode: stackmend.Apply}); err == nil || w.get("running") != "yes" || w.get("flags") != "sortbitwise" {
-		t.Errorf("%v, %s", err, must2(w.world(p).Look()))
 	}
 }
 

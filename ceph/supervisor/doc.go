@@ -22,6 +22,9 @@
 // are taken to lie within the interval; starts by hand before those are not
 // known.
 //
+// With [On], [Systemd] and [Container] work on another host, by [SSH]. A program
+// there ends with its connection, and what became of it is then not known.
+//
 // Programs run in children that die with this process or hold the lock of the
 // run: see [WithLock]. A daemon that is started never holds it.
 //
@@ -33,7 +36,8 @@
 // # Compatibility
 //
 // Linux. [Process] is tested with real OSDs, [Systemd] with a real systemd 252
-// (a user's manager) and services that are no OSDs. [Cephadm] and [Container]
+// (a user's manager) and services that are no OSDs, [SSH] with real sshds of
+// OpenSSH 9.2. [Cephadm] and [Container]
 // are tested against scripted programs that answer as docker 20.10 and podman
 // 4.3 are documented to (docker container inspect, podman-update(1)), and NOT
 // against the real ones: try them on one OSD first. Names of units and containers are those of src/cephadm of

@@ -33,6 +33,9 @@ type Process struct {
 // State looks through /proc, for a pid file does not prove life.
 func (p Process) State(ctx context.Context, osd int) (State, error) {
 	st := State{Unit: "osd." + strconv.Itoa(osd), StopTimeout: Forever}
+	if child.Routed(ctx) {
+		return State{}, refuse("%s: plain processes are looked at on this host alone", st.Unit)
+	}
 	pids, err := p.find(osd)
 	switch {
 	case err != nil:
@@ -125,6 +128,9 @@ func (p Process) matches(argv []string, osd int) bool {
 
 // Do makes a change.
 func (p Process) Do(ctx context.Context, c Change) error {
+	if child.Routed(ctx) {
+		return refuse("osd.%d: plain processes are stopped and started on this host alone", c.OSD)
+	}
 	switch c.Action {
 	case Hold:
 		return p.command(ctx, c, p.Hold, func(st State) bool { return st.Held })

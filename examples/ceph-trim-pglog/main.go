@@ -1,8 +1,9 @@
 // Ceph-trim-pglog trims the logs of placement groups offline, one failure
-// domain after the other, on the host whose OSDs they are. Without -apply it
-// prints the order, what each placement group would lose, and changes nothing.
+// domain after the other, on the host whose OSDs they are, or by ssh from one
+// host on all. Without -apply it prints the order, what each placement group would lose, and changes nothing.
 //
 //	ceph-trim-pglog -all                                  # the whole cluster: the order
+//	ceph-trim-pglog -all -ssh "ssh -l root" -parallel 4   # host after host, four OSDs of each at once
 //	ceph-trim-pglog -host stor1 -plan p                   # this host, for review
 //	ceph-trim-pglog -host stor1 -run p -apply             # the plan carries its policy
 //	ceph-trim-pglog -osd 3,7 -max-entries 500 -apply
@@ -39,7 +40,7 @@ type trim struct {
 	policy                    pglog.Policy
 	conf, id, keyring         string
 	fsid, engine, container   string
-	data, lock                string
+	data, lock, ssh           string
 	hold, release, held, args string
 	minStop                   time.Duration
 
@@ -57,7 +58,8 @@ func tool() cli.Tool {
 func (t *trim) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.osds, "osd", "", "trim these OSDs: `N,N`")
 	fs.StringVar(&t.host, "host", "", "trim the OSDs of this CRUSH `HOST`")
-	fs.BoolVar(&t.all, "all", false, "all OSDs; those of other hosts are told and left alone")
+	fs.BoolVar(&t.all, "all", false, "all OSDs; without -ssh those of other hosts are told and left alone")
+	fs.StringVar(&t.ssh, "ssh", "", "reach the hosts of OSDs, by the names that osd metadata tells, with this `COMMAND`: \"ssh -F FILE\"; always from one host, for its lock keeps runs apart")
 	fs.Int64Var(&t.policy.MaxEntries, "max-entries", 500, "how many `entries` a log may keep; 0: leave entries alone")
 	fs.Int64Var(&t.policy.MaxDups, "dups", 0, "how many `dups` a log may keep; 0: leave dups alone")
 	fs.BoolVar(&t.policy.Active, "active", false, "trim placement groups that are active too: idle ones")
@@ -66,7 +68,7 @@ func (t *trim) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.conf, "conf", "", "the cluster's `ceph.conf`")
 	fs.StringVar(&t.id, "id", "", "the `user`, without \"client.\"")
 	fs.StringVar(&t.keyring, "keyring", "", "the user's keyring `FILE`")
-	fs.StringVar(&t.fsid, "cephadm", "", "the OSDs are cephadm's, of the cluster with this `FSID`; nothing is stopped until the orchestrator is paused (ceph orch pause)")
+	fs.StringVar(&t.fsid, "cephadm", "", "the OSDs are cephadm's, of the cluster with this `FSID`; the orchestrator is paused meanwhile")
 	fs.StringVar(&t.engine, "engine", "podman", "with -cephadm or -container: `docker or podman`")
 	fs.StringVar(&t.container, "container", "", "the OSDs are containers of this `NAME` with {id}, run by the unit ceph-osd@{id}.service")
 	fs.BoolVar(&t.process, "process", false, "the OSDs are plain processes: see -hold")
@@ -85,6 +87,12 @@ func (t *trim) config() (pglog.Config, error) {
 		Tool: pglog.Tool{Data: t.data}, Supervisor: supervisor.Systemd{}}
 	if count(t.fsid != "", t.container != "", t.process) > 1 {
 		return c, cli.Usage("-cephadm, -container and -process exclude each other")
+	}
+	if t.ssh != "" {
+		c.Route = supervisor.SSH{Command: strings.Fields(t.ssh)}
+	}
+	if t.process && t.ssh != "" {
+		return c, cli.Usage("-process is for this host alone, not for -ssh")
 	}
 	if !t.process && t.hold+t.release+t.held+t.args != "" {
 		return c, cli.Usage("-hold, -release, -held and -args need -process")

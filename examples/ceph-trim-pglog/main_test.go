@@ -12,7 +12,7 @@ import (
 func TestUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "one of -osd, -host and -all", "-osd 1 -all": "one of -osd, -host and -all", "-osd x": "not the number",
-		"-osd 1 -cephadm F -process": "exclude", "-osd 1 -hold x": "need -process",
+		"-osd 1 -cephadm F -process": "exclude", "-osd 1 -hold x": "need -process", "-osd 1 -process -ssh ssh": "this host alone",
 	} {
 		var out, errs bytes.Buffer
 		status := tool().Run(t.Context(), strings.Fields(args), cli.Streams{Out: &out, Err: &errs, Getenv: func(string) string { return "" }})

@@ -25,6 +25,16 @@ func TestSpeed(t *testing.T) {
 	if got := event(9*time.Second, 1, 100, "PGs"); got != "" {
 		t.Errorf("of a unit that no plan knows: %q", got)
 	}
+	of := func(after time.Duration, done int64, cost stackmend.Cost) string {
+		return s.text(stackmend.Event{Time: at.Add(after), Index: 7, Step: stackmend.Step{Cost: cost}, Done: done, Of: 30, Unit: "PGs"})
+	}
+	of(0, 10, stackmend.Cost{}) // what an interrupted run did took no time now
+	if got := of(10*time.Second, 15, stackmend.Cost{}); got != ", about 30s left of this step" {
+		t.Errorf("of a step whose rows nobody knew: %q", got)
+	}
+	if got := of(10*time.Second, 15, stackmend.Cost{Rows: 5}); got != "" {
+		t.Errorf("of a step whose rows are known: %q", got)
+	}
 	if got := event(10*time.Second, 0, 5000, "rows"); !strings.Contains(got, "about 0s left") {
 		t.Errorf("more than was planned: %q", got)
 	}

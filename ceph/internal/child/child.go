@@ -20,6 +20,9 @@ import (
 	"github.com/stackmend/stackmend"
 )
 
+// lostTouch is the status of a route that could not, or no longer, reach its end.
+const lostTouch = 255
+
 // maxOutput bounds an output that is kept whole.
 const maxOutput = 16 << 20
 
@@ -41,6 +44,19 @@ type lockKey struct{}
 func WithLock(ctx context.Context, lock *os.File) context.Context {
 	return context.WithValue(ctx, lockKey{}, lock)
 }
+
+type routeKey struct{}
+
+// WithRoute returns a context whose children run elsewhere: route makes the
+// program that leads there of the one that is to run. Its stdin is open as long
+// as somebody waits for it, and status 255 says that what became of the program
+// is not known.
+func WithRoute(ctx context.Context, route func(argv []string) ([]string, error)) context.Context {
+	return context.WithValue(ctx, routeKey{}, route)
+}
+
+// Routed reports whether the context's children run elsewhere.
+func Routed(ctx context.Context) bool { return ctx.Value(routeKey{}) != nil }
 
 // WithoutLock returns a context whose children do not inherit a lock: daemons
 // would hold it for good.
@@ -76,14 +92,17 @@ func Read(ctx context.Context, read func(io.Reader) error, argv ...string) (stde
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
+	p, hangUp, err := newProcess(ctx, argv)
+	if err != nil {
+		return "", err
+	}
+	defer hangUp()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return "", err
 	}
 	defer r.Close()
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = w, &p.stderr
-	p.cmd.WaitDelay = 2 * time.Second // for a grandchild that holds stderr
+	p.cmd.Stdout = w
 	if lock, ok := ctx.Value(lockKey{}).(*os.File); ok && lock != nil {
 		p.cmd.ExtraFiles = []*os.File{lock}
 	}
@@ -96,9 +115,34 @@ func Read(ctx context.Context, read func(io.Reader) error, argv ...string) (stde
 	return p.follow(ctx, r, read, argv)
 }
 
+// newProcess makes the process of a program, here or elsewhere. What runs
+// elsewhere ends with its stdin, if not before: hangUp ends that.
+func newProcess(ctx context.Context, argv []string) (p *process, hangUp func(), err error) {
+	p, hangUp = &process{done: make(chan struct{})}, func() {}
+	if route, ok := ctx.Value(routeKey{}).(func([]string) ([]string, error)); ok {
+		if argv, err = route(argv); err != nil {
+			return nil, nil, err
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		p.stdin, p.routed, hangUp = r, true, func() { r.Close(); w.Close() }
+	}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
+	if p.routed {
+		p.cmd.Stdin = p.stdin
+	}
+	p.cmd.Stderr = &p.stderr
+	p.cmd.WaitDelay = 2 * time.Second // for a grandchild that holds stderr
+	return p, hangUp, nil
+}
+
 // process is a program that runs.
 type process struct {
 	cmd    *exec.Cmd
+	stdin  *os.File
+	routed bool // it leads to the program, elsewhere
 	stderr tail
 	done   chan struct{}
 	err    error // of the wait; read after done
@@ -123,6 +167,8 @@ func (p *process) follow(ctx context.Context, r *os.File, read func(io.Reader) e
 		return stderr, lost(ctx, argv)
 	case readErr != nil && p.cmd.ProcessState.ExitCode() <= 0:
 		return stderr, readErr
+	case p.routed && errors.As(p.err, &exit) && (exit.ExitCode() == lostTouch || exit.ExitCode() < 0):
+		return stderr, fmt.Errorf("%w: %w", stackmend.ErrUncertain, &ExitError{argv, exit.ExitCode(), stderr})
 	case errors.As(p.err, &exit):
 		return stderr, &ExitError{argv, exit.ExitCode(), stderr}
 	}

@@ -9,13 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// OSDs is how many a cluster has.
+// OSDs is how many a cluster of Up has, each in a CRUSH host of its own.
 const OSDs = 3
 
 // A Cluster is a real one that runs on loopback. Its methods may be called
@@ -23,10 +24,12 @@ const OSDs = 3
 type Cluster struct {
 	Dir, Conf, FSID string
 	Admin           string // keyring of client.admin
+	Size            int    // how many OSDs it has
 	// Furnish, if set, changes the command by which a daemon is started from
 	// then on: its environment, what stands before it.
 	Furnish func(name string, cmd *exec.Cmd)
 
+	each    int // OSDs of one CRUSH host
 	addr    string
 	mu      sync.Mutex
 	daemons map[string]*daemon
@@ -40,8 +43,14 @@ func Programs() []string {
 // Up makes a cluster in dir, an empty folder with a short name (sockets are
 // made in it), and waits until it is healthy. On an error nothing is left
 // running.
-func Up(dir string) (*Cluster, error) {
+func Up(dir string) (*Cluster, error) { return UpHosts(dir, OSDs, 1, nil) }
+
+// UpHosts is Up with so many CRUSH hosts, and so many OSDs in each: osd.0 and
+// those that follow are in host0. Together there are at most six. Furnish, if
+// not nil, is the cluster's from its first daemon on.
+func UpHosts(dir string, hosts, each int, furnish func(name string, cmd *exec.Cmd)) (*Cluster, error) {
 	c := &Cluster{
+		Size: hosts * each, each: each, Furnish: furnish,
 		Dir: dir, Conf: filepath.Join(dir, "ceph.conf"), FSID: "8a1b7f1e-0c57-4e0b-9a35-c3f0c3f00001",
 		Admin: filepath.Join(dir, "keyring.client.admin"), daemons: map[string]*daemon{},
 	}
@@ -56,10 +65,10 @@ func Up(dir string) (*Cluster, error) {
 // Down kills what still runs. Nothing of the cluster is worth an orderly end.
 func (c *Cluster) Down() error {
 	var errs []error
-	for _, name := range []string{"osd.0", "osd.1", "osd.2", "mgr.x", "mon.a"} {
-		errs = append(errs, c.End(name, syscall.SIGKILL))
+	for id := range c.Size {
+		errs = append(errs, c.End("osd."+strconv.Itoa(id), syscall.SIGKILL))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.End("mgr.x", syscall.SIGKILL), c.End("mon.a", syscall.SIGKILL))...)
 }
 
 // Ceph runs the ceph command as client.admin and returns its stdout.
@@ -140,7 +149,7 @@ func (c *Cluster) Until(what string, ok func(Status) bool) error {
 // Healthy waits until all OSDs are up and all PGs are clean.
 func (c *Cluster) Healthy() error {
 	return c.Until("healthy", func(s Status) bool {
-		return s.OSDMap.Up == OSDs && s.PGMap.Total >= pgs && s.Clean()
+		return s.OSDMap.Up == c.Size && s.PGMap.Total >= pgs && s.Clean()
 	})
 }
 

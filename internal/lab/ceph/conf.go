@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -60,15 +61,17 @@ osd heartbeat grace = 6
 osd heartbeat interval = 2
 osd op queue = wpq
 osd recovery sleep hdd = 0
-[osd.0]
-crush location = host=host0 root=default
-[osd.1]
-crush location = host=host1 root=default
-[osd.2]
-crush location = host=host2 root=default
-`))
+{{range $id, $host := .Hosts}}[osd.{{$id}}]
+crush location = host={{$host}} root=default
+{{end}}`))
 
-type confData struct{ FSID, Dir, V1, V2 string }
+type confData struct {
+	FSID, Dir, V1, V2 string
+	Hosts             []string // of each OSD
+}
+
+// Host is the CRUSH host of an OSD.
+func (c *Cluster) Host(osd int) string { return "host" + strconv.Itoa(osd/c.each) }
 
 // writeConf makes the folders and the configuration of a cluster in dir.
 func (c *Cluster) writeConf() error {
@@ -81,8 +84,12 @@ func (c *Cluster) writeConf() error {
 	if err != nil {
 		return err
 	}
+	var hosts []string
+	for id := range c.Size {
+		hosts = append(hosts, c.Host(id))
+	}
 	var b strings.Builder
-	if err := conf.Execute(&b, confData{c.FSID, c.Dir, v1, v2}); err != nil {
+	if err := conf.Execute(&b, confData{c.FSID, c.Dir, v1, v2, hosts}); err != nil {
 		return err
 	}
 	c.addr = "[v2:127.0.0.1:" + v2 + ",v1:127.0.0.1:" + v1 + "]"

@@ -61,7 +61,7 @@ func (c *Cluster) manager() error {
 // done side by side.
 func (c *Cluster) stores() error {
 	var g errgroup.Group
-	for i := range OSDs {
+	for i := range c.Size {
 		id := strconv.Itoa(i)
 		if err := c.register(id); err != nil {
 			return errors.Join(err, g.Wait())
@@ -107,7 +107,7 @@ func touch(path string) string {
 func (c *Cluster) uuid(id string) string { return c.FSID[:len(c.FSID)-1] + nibble(id) }
 
 // nibble makes the last digit of an OSD's uuid differ from the cluster's.
-func nibble(id string) string { return string("abc"[int(id[0]-'0')]) }
+func nibble(id string) string { return string("abcdef"[int(id[0]-'0')]) }
 
 // store formats an OSD and starts it.
 func (c *Cluster) store(id string) error {
@@ -119,7 +119,7 @@ func (c *Cluster) store(id string) error {
 }
 
 func (c *Cluster) pool() error {
-	up := func(s Status) bool { return s.OSDMap.Up == OSDs }
+	up := func(s Status) bool { return s.OSDMap.Up == c.Size }
 	if err := c.Until("all OSDs up", up); err != nil {
 		return err
 	}

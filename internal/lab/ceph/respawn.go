@@ -38,6 +38,9 @@ func (c *Cluster) Respawn(osd int) error {
 	defer out.Close()
 	cmd := exec.Command("sh", "-c", respawner, c.HoldFile(osd), strconv.Itoa(osd), c.Conf)
 	cmd.Stdout, cmd.Stderr = out, out
+	if c.Furnish != nil {
+		c.Furnish(name, cmd)
+	}
 	bindLife(cmd)
 	d := &daemon{cmd: cmd, done: make(chan struct{})}
 	if err := d.launch(); err != nil {
