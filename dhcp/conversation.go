@@ -19,6 +19,8 @@ type Conversation struct {
 	Good  time.Time // the last answer that was taken before Break; zero: none seen
 	Break time.Time // the first request that was not answered; zero: none
 	Over  time.Time // when an answer was taken again; zero: not
+
+	served func(*Trace) time.Time // when the point last saw an answer to any client
 }
 
 // A View is a track on the clock of the conversation.
@@ -54,12 +56,14 @@ var pointOrder = map[Point]int{ClientLog: 0, ClientCapture: 1, TapCapture: 2, Se
 // by transactions, by addresses, or because there is no other.
 func Converse(s *Snapshot) iter.Seq[Conversation] {
 	return func(yield func(Conversation) bool) {
+		served := servedBy()
 		for of := range clientsOf(s.members()) {
 			m := macOf(of[0].client)
 			if len(s.Only) > 0 && !slices.Contains(s.Only, m) {
 				continue
 			}
 			c := converse(m, s.views(of), s.Until)
+			c.served = served
 			if s.Until.IsZero() {
 				c.Taken = s.Taken
 			}

@@ -95,6 +95,9 @@ func (f *facts) refused(v *Verdict) bool {
 	if naks > 0 {
 		return v.is(ServerRefuses, stackmend.High, "the server refused the address (DHCPNAK%s)", because(reason))
 	}
+	if f.begunAnew(v) {
+		return true
+	}
 	for _, s := range f.servers() {
 		if s.ignored > 0 && s.answers() == 0 {
 			return v.is(ServerRefuses, stackmend.High, "the server does not serve this client%s", because(s.reason))

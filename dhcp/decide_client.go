@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/stackmend/stackmend"
 )
@@ -17,6 +18,32 @@ func (f *facts) died(v *Verdict) bool {
 		return false
 	}
 	return v.is(ClientDied, stackmend.High, "the client ended at %s%s, and none was started again", instant(last.Time), because(last.Reason))
+}
+
+// begunAnew: Kea's log has the client's request for the lease that it had
+// before, and at once that it began anew, which is what refused clients do. That
+// it refuses Kea tells at debug level 15 and higher alone.
+func (f *facts) begunAnew(v *Verdict) bool {
+	s := f.serverLog
+	if s == nil || s.Trace.Format != Kea || !f.Break.IsZero() || f.vanished || len(f.clients()) > 0 {
+		return false
+	}
+	for i := len(s.Events) - 2; i >= 0; i-- {
+		ask, next := s.Events[i], s.Events[i+1]
+		if ask.Kind != Request || next.Kind != Discover || next.XID == ask.XID || next.Time.Sub(ask.Time) > time.Second {
+			continue
+		}
+		v.Break = ask.Time
+		for _, e := range s.Events[i+1:] {
+			if e.Kind == Ack {
+				v.Recovered = e.Time
+				break
+			}
+		}
+		v.Evidence = append(v.Evidence, stackmend.Evidence{Source: s.Trace.Name, At: next.Time, Value: fmt.Sprintf("it began anew %v after it had asked for %s", next.Time.Sub(ask.Time).Round(time.Millisecond), ask.Addr)})
+		return v.is(ServerRefuses, stackmend.Medium, "the client asked for %s, had no lease of it and began anew at once, as clients do that are refused", ask.Addr)
+	}
+	return false
 }
 
 // duplicate: two clients speak with one MAC. A client does not go back to a

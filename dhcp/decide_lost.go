@@ -65,10 +65,31 @@ func (f *facts) silent(v *Verdict) bool {
 		sure = stackmend.High
 	}
 	if s.requests == 0 && f.serverLog == nil { // it may have nothing to offer, which its log alone tells
+		if at := f.servedAt(s); at.After(f.since) {
+			return f.leftOut(v, s, at)
+		}
 		sure, v.Could = stackmend.Medium, []string{ServerSilent, PoolExhausted}
 	}
 	v.Capture = append(v.Capture, "read the server's log: whether it runs, and whether it has an address for this client")
 	return v.is(ServerSilent, sure, "%d requests arrived at the server, which answered none", s.awaited)
+}
+
+// servedAt is when the view last has an answer to any client; zero: none, or
+// not known.
+func (f *facts) servedAt(s *seen) time.Time {
+	if f.served == nil {
+		return time.Time{}
+	}
+	return f.served(s.Trace).Add(s.Offset)
+}
+
+// leftOut: the server answers others, and not this client's broadcasts for any
+// address at all.
+func (f *facts) leftOut(v *Verdict, s *seen, at time.Time) bool {
+	v.Could = []string{PoolExhausted, ServerRefuses}
+	v.Capture = []string{"read the server's log: whether it has an address for this client, or does not serve it"}
+	v.Evidence = append(v.Evidence, stackmend.Evidence{Source: s.Trace.Name, Value: "the server answered another client", At: at})
+	return v.is(PoolExhausted, stackmend.Medium, "the server answers others, at %s as well, and none of this client's %d requests for an address: it has none for it", instant(at), s.awaited)
 }
 
 // lostRequests: the client sends, and nothing arrives.
@@ -128,7 +149,8 @@ func (f *facts) lostReplies(v *Verdict) bool {
 		}
 		sure := f.bothSides(stackmend.Medium)
 		if len(some(f.clientCap, f.tap)) == 0 && !f.clientLog.tellsChecksums() {
-			sure = stackmend.Medium
+			sure, v.Could = stackmend.Medium, []string{RepliesLost, WrongUDPChecksum}
+			v.Capture = []string{"tcpdump -v at the instance's tap: whether the answers come, and whether their UDP checksums are right"}
 		}
 		return v.is(RepliesLost, sure, "%d requests arrived, unicasts as well, and %d were answered; the client took none: only the answers are lost", s.asks(), s.answers())
 	case missing:
@@ -250,6 +272,9 @@ func (f *facts) outside(v *Verdict) bool {
 		return true
 	}
 	v.Could = []string{ServerSilent, RequestsLost, RepliesLost}
+	if t.requests == 0 && f.Good.IsZero() {
+		v.Could = append(v.Could, PoolExhausted)
+	}
 	v.Capture = []string{"tcpdump at the server, or its log: whether the requests arrive"}
 	return v.is(Undetermined, stackmend.Low, "%d requests left the instance, and no answer came to its tap", t.asks())
 }

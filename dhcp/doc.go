@@ -26,8 +26,10 @@
 //	verdict                what was seen
 //	healthy                leases are taken and renewed
 //	server-silent          requests arrive at the server, which does not answer
-//	server-refuses         the server answers DHCPNAK
-//	pool-exhausted         the server says that it has no address
+//	server-refuses         the server answers DHCPNAK; of Kea's log, which tells of none at its usual
+//	                       level, that a client began anew at once
+//	pool-exhausted         the server says that it has no address, or answers others and not
+//	                       one that has none
 //	replies-lost           all requests arrive and are answered; the client takes no answer
 //	requests-lost          the client sends; nothing arrives at the server
 //	instance-deaf          the instance's broadcasts arrive and are answered, its unicasts

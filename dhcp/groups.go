@@ -33,6 +33,7 @@ type trouble struct {
 	code  string
 	tap   string
 	since time.Time
+	over  bool // it has recovered
 }
 
 // A summary is what is kept of all verdicts.
@@ -47,7 +48,24 @@ func (j *summary) add(v *Verdict) {
 		j.healthy[at]++
 		return
 	}
-	j.troubled = append(j.troubled, trouble{at, v.MAC, v.Code, v.Instance.Tap, v.Break})
+	j.troubled = append(j.troubled, trouble{at, v.MAC, v.Code, v.Instance.Tap, v.Break, v.Status == stackmend.Warn})
+}
+
+// now counts clients that have recovered as well, unless all have: what is
+// over is not mixed with what lasts, for it may have had another cause.
+func (j *summary) now() *summary {
+	if !slices.ContainsFunc(j.troubled, func(t trouble) bool { return !t.over }) {
+		return j
+	}
+	n := &summary{healthy: maps.Clone(j.healthy)}
+	for _, t := range j.troubled {
+		if t.over {
+			n.healthy[t.place]++
+		} else {
+			n.troubled = append(n.troubled, t)
+		}
+	}
+	return n
 }
 
 func (j *summary) clients() int {
@@ -65,6 +83,7 @@ func (j *summary) is(code string) bool {
 
 // common says what troubled clients share: one cause or many.
 func (s *Snapshot) common(all *summary) []stackmend.Finding {
+	all = all.now()
 	troubled := all.troubled
 	if len(troubled) < fewTroubled {
 		return nil

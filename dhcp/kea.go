@@ -60,7 +60,9 @@ func (l *logReader) keaClient(m *message, id, body []byte) bool {
 	switch string(id) {
 	case "DHCP4_LEASE_ADVERT", "DHCP4_LEASE_OFFER":
 		l.keaLease(m, body, Discover, Offer)
-	case "DHCP4_LEASE_ALLOC", "DHCP4_LEASE_REUSE", "DHCP4_INIT_REBOOT":
+	case "DHCP4_INIT_REBOOT": // whether it may is told after it, and only if so
+		return l.keaReboot(m, body)
+	case "DHCP4_LEASE_ALLOC", "DHCP4_LEASE_REUSE":
 		l.keaLease(m, body, Request, Ack)
 	case "DHCP4_PACKET_RECEIVED", "DHCP4_PACKET_SEND":
 		return l.keaPacket(m, body)
@@ -94,10 +96,25 @@ func (l *logReader) keaLease(m *message, body []byte, ask, answer Kind) {
 		m.note = true
 		return
 	}
-	m.Kind = ask
-	l.note()
+	if m.XID == 0 || m.XID != l.reboot {
+		m.Kind = ask
+		l.note()
+	}
 	m.Kind = answer
 	m.Event.Lease = m.lease.Time
+}
+
+// keaReboot is a request for the lease that the client had before: "client is
+// in INIT-REBOOT state and requests address 10.2.0.21".
+func (l *logReader) keaReboot(m *message, body []byte) bool {
+	rest, ok := after(body, "requests address ")
+	if !ok || l.packets {
+		return false
+	}
+	m.Kind, m.Cast = Request, Broadcast
+	m.Addr, _ = parseIPv4(field(&rest))
+	l.reboot = m.XID
+	return true
 }
 
 // keaPacket reads what is told at debug level 40 and higher: DHCPREQUEST (type

@@ -77,6 +77,7 @@ type logReader struct {
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	sends   Cast           // how dhcpcd sends its next requests
 	packets bool           // Kea tells of packets: what it says of leases is told already
+	reboot  uint32         // transaction of the last client that asked Kea for the lease that it had before
 	other   int64          // lines of programs of the other side
 	nameOf  struct {       // dnsmasq tells a client's name before its message
 		xid  uint32

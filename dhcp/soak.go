@@ -108,7 +108,7 @@ func (k *Soak) valid() error {
 // unfit says why the instance is not to be soaked.
 func (k *Soak) unfit(c Conversation, v Verdict) string {
 	switch {
-	case v.Code != Healthy:
+	case v.Status != stackmend.OK && v.Status != stackmend.Warn: // what it has recovered from is what one soaks for
 		return fmt.Sprintf("it is not well to begin with: %s (%s): %s", v.Code, v.Confidence, v.Message)
 	case c.Lease.longest() == 0:
 		return "how long its lease lasts was not seen, so that its end could not be either"

@@ -41,6 +41,11 @@ func TestPlanSoak(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, p, err)
 		}
 	}
+	again := trace(ClientLog, script(lease+"r500 r510 r520 r540 A541 r1040 A1040.1"))
+	recovered := &Snapshot{Traces: []*Trace{again}, Until: t0.Add(1100 * time.Second)}
+	if p, err := PlanSoak(recovered, Soak{MAC: client, For: time.Hour}, now); err != nil || len(p.Steps) != 12 {
+		t.Errorf("recovered: %+v, %v", p, err)
+	}
 	sick := &Snapshot{Traces: []*Trace{trace(ClientLog, script(lease+unasked))}, Until: t0.Add(2000 * time.Second)}
 	for name, s := range map[string]*Snapshot{"not well": sick, "not seen": {}} {
 		if p, err := PlanSoak(s, Soak{MAC: client, For: time.Hour}, now); err != nil || len(p.Steps) > 0 || len(p.Refusals) != 1 {
