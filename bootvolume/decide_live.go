@@ -16,6 +16,7 @@ func (s *Snapshot) live() []stackmend.Finding {
 	var all []stackmend.Finding
 	for _, r := range s.Running {
 		all = append(all, s.running(r)...)
+		all = append(all, s.asWritten(r)...)
 	}
 	late := s.late()
 	for _, n := range s.Nodes {

@@ -62,6 +62,10 @@
 // pools, each configuration that was given counts as one process, for how many
 // workers run is not in it.
 //
+// A HAProxy that runs is compared with the file that was given as if it were
+// its own: give that of one host alone if they differ. Timeouts and checks are
+// not compared, for its runtime API does not show them.
+//
 // # What it does not do
 //
 // An edit keeps owner and mode of a file, not its extended attributes: restore an SELinux context with restorecon.
@@ -74,7 +78,9 @@
 //
 // # Privileges
 //
-// Reading the files; HAProxy's runtime socket at level user; any account of
+// Reading the files; HAProxy's runtime socket at level user, or operator to be
+// told how requests are spread; its master's socket for [Runtime.ReadMaster];
+// any account of
 // MariaDB for its variables and its status. A probe needs CREATE, DROP,
 // INSERT, DELETE and SELECT on the one database that it is given.
 //

@@ -19,7 +19,9 @@ type Runtime struct {
 	Connections int64  // now
 	Most        int64  // maxconn of the process
 	Worker      string // PID of the process and when it began: another one after each reload
+	Started     time.Time
 	Servers     []Live
+	Master      Master // what ReadMaster says; zero: it was not asked
 }
 
 // A Live is a row of "show stat": a frontend, a backend, or one server.
@@ -28,7 +30,9 @@ type Live struct {
 	Address, Mode      string
 	Status             string // such as "UP", "DOWN 1/2", "MAINT", "no check"
 	Admin              string // what an operator set: "", "maint", "drain"
+	Balance            string // of a BACKEND; "": a socket of level user does not tell
 	Backup             bool
+	Weight             int64 // of a server, as an operator or an agent has set it
 	Sessions, Peak     int64 // at once: now, and the most
 	Limit              int64 // of sessions; 0: none
 	Queue, QueuePeak   int64
@@ -93,6 +97,9 @@ func (r *Runtime) info(in io.Reader) error {
 			r.Connections = number(value)
 		case "Pid", "Start_time_sec":
 			r.Worker += name + " " + strings.TrimSpace(value) + " "
+			if name != "Pid" && number(value) > 0 {
+				r.Started = time.Unix(number(value), 0)
+			}
 		}
 	}
 	if err := lines.Err(); err != nil || found {
@@ -134,7 +141,7 @@ func liveOf(head, row []string) Live {
 	n := func(name string) int64 { return number(named[name]) }
 	return Live{
 		Proxy: row[0], Server: row[1], Address: named["addr"], Mode: named["mode"], Status: named["status"], LastCheck: named["last_chk"],
-		Backup: n("bck") > 0 && row[1] != "BACKEND", Sessions: n("scur"), Peak: n("smax"), Limit: n("slim"), Queue: n("qcur"), QueuePeak: n("qmax"),
+		Balance: named["algo"], Backup: n("bck") > 0 && row[1] != "BACKEND", Weight: n("weight"), Sessions: n("scur"), Peak: n("smax"), Limit: n("slim"), Queue: n("qcur"), QueuePeak: n("qmax"),
 		Refused: n("econ"), Broken: n("eresp"), Retried: n("wretr"), Elsewhere: n("wredis"),
 	}
 }
@@ -158,7 +165,10 @@ func (r *Runtime) state(in io.Reader) error {
 				column[name] = i
 			}
 		case len(words) > max(column["srv_admin_state"], column["srv_name"], column["be_name"]) && len(column) > 0:
-			r.admin(words[column["be_name"]], words[column["srv_name"]], number(words[column["srv_admin_state"]]))
+			r.set(words[column["be_name"]], words[column["srv_name"]], func(l *Live) {
+				l.operated(number(words[column["srv_admin_state"]]))
+				l.more(column, words)
+			})
 		}
 	}
 	if err := lines.Err(); err != nil || column["srv_admin_state"] > 0 {
@@ -167,15 +177,37 @@ func (r *Runtime) state(in io.Reader) error {
 	return fmt.Errorf("%w: no srv_admin_state", ErrAnswer)
 }
 
-func (r *Runtime) admin(proxy, server string, state int64) {
+// set changes a server of "show stat" by what another answer says of it.
+func (r *Runtime) set(proxy, server string, change func(*Live)) {
 	for i, s := range r.Servers {
-		switch {
-		case s.Proxy != proxy || s.Server != server:
-		case state&forcedMaint != 0:
-			r.Servers[i].Admin = "maint"
-		case state&forcedDrain != 0:
-			r.Servers[i].Admin = "drain"
+		if s.Proxy == proxy && s.Server == server {
+			change(&r.Servers[i])
 		}
+	}
+}
+
+func (l *Live) operated(state int64) {
+	switch {
+	case state&forcedMaint != 0:
+		l.Admin = "maint"
+	case state&forcedDrain != 0:
+		l.Admin = "drain"
+	}
+}
+
+// more takes what "show stat" rounds, or tells only to level operator.
+func (l *Live) more(column map[string]int, words []string) {
+	of := func(name string) string {
+		if i, ok := column[name]; ok && i < len(words) && words[i] != "-" {
+			return words[i]
+		}
+		return ""
+	}
+	if w := of("srv_uweight"); w != "" {
+		l.Weight = number(w)
+	}
+	if addr, port := of("srv_addr"), of("srv_port"); l.Address == "" && addr != "" && port != "" {
+		l.Address = net.JoinHostPort(addr, port)
 	}
 }
 

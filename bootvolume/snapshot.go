@@ -14,8 +14,11 @@ type Snapshot struct {
 	Batch   int64 // instances that are booted at once; zero: what the logs show
 	Logs    Logs
 	Proxies []Proxy // of haproxy.cfg, defaults inherited
-	Nova    []NovaConf
-	Galera  []GaleraConf
+	// ProxiesWritten is when haproxy.cfg was changed last; zero: not known. Each
+	// of Running is compared with it, as if it were its own.
+	ProxiesWritten time.Time
+	Nova           []NovaConf
+	Galera         []GaleraConf
 	// Services are the configurations of what uses the database: cinder-api,
 	// cinder-scheduler and cinder-volume, of every host.
 	Services []ServiceConf

@@ -111,6 +111,16 @@ func TestEditOfHAProxy(t *testing.T) {
 	if want := strings.Replace(file, "balance source # sticky", "balance roundrobin", 1); now != want || w == worker || !roundrobin {
 		t.Errorf("worker %s, was %s, roundrobin %v\n%s", w, worker, roundrobin, now)
 	}
+	// What is written past the tool and not taken up is told.
+	write(t, e.Config, strings.Replace(now[strings.Index(now, "\n")+1:], "balance roundrobin", "balance leastconn", 1))
+	master := []string{"-haproxy-cfg", e.Config, "-haproxy-socket", "h=" + e.Socket, "-haproxy-master", "h=" + filepath.Join(e.Dir, "m.sock")}
+	if status, out = run(t, master...); status != 1 || !strings.Contains(out, "balance is roundrobin, and leastconn in the file") {
+		t.Errorf("not taken up: status %d\n%s", status, out)
+	}
+	write(t, e.Config, now[strings.Index(now, "\n")+1:])
+	if status, out = run(t, "-haproxy-cfg", e.Config, "-haproxy-master", "h=/nowhere"); status != 64 {
+		t.Errorf("a master of nothing: status %d\n%s", status, out)
+	}
 	if status, out = e.set(t, "balance=roundrobin"); status != 1 || !strings.Contains(out, "it is so already") {
 		t.Errorf("once more: status %d\n%s", status, out)
 	}

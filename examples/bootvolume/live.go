@@ -58,6 +58,9 @@ func (s *settings) readLive(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+	if err := s.masters(); err != nil {
+		return err
+	}
 	unseen := func(err error) { s.snapshot.Unseen = append(s.snapshot.Unseen, err.Error()) }
 	for _, word := range s.haproxySocket {
 		host, addr := hostAndFile(word)
@@ -65,6 +68,13 @@ func (s *settings) readLive(ctx context.Context) error {
 		if err != nil {
 			unseen(fmt.Errorf("HAProxy's runtime API: %w", err))
 			continue
+		}
+		for _, word := range s.haproxyMaster {
+			if of, addr := hostAndFile(word); of == host {
+				if err := r.ReadMaster(ctx, dialer(addr)); err != nil {
+					unseen(fmt.Errorf("HAProxy's master: %w", err))
+				}
+			}
 		}
 		s.snapshot.Running = append(s.snapshot.Running, r)
 	}
@@ -75,6 +85,17 @@ func (s *settings) readLive(ctx context.Context) error {
 			continue
 		}
 		s.snapshot.Nodes = append(s.snapshot.Nodes, live)
+	}
+	return nil
+}
+
+// masters looks that each master is of a HAProxy that is asked.
+func (s *settings) masters() error {
+	for _, word := range s.haproxyMaster {
+		host, _ := hostAndFile(word)
+		if !slices.ContainsFunc(s.haproxySocket, func(w string) bool { h, _ := hostAndFile(w); return h == host }) {
+			return cli.Usage("-haproxy-master %s: give -haproxy-socket of host %s too", word, host)
+		}
 	}
 	return nil
 }

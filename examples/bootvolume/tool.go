@@ -26,7 +26,7 @@ type settings struct {
 	zone                            string
 	since                           cli.Age
 	batch                           int64
-	haproxySocket                   cli.List
+	haproxySocket, haproxyMaster    cli.List
 	sample                          time.Duration
 	probe                           string // database to probe in
 	rounds                          int
@@ -64,6 +64,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
 	f.Int64Var(&s.batch, "batch", 0, "how many `INSTANCES` are booted at once, to compare with what HAProxy and Galera let through; without, what the logs show")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
+	f.Var(&s.haproxyMaster, "haproxy-master", "socket of HAProxy's master (-S), `HOST=PATH`, the host as in -haproxy-socket: whether a reload failed, and what still runs from before it; may be repeated")
 	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
 	f.StringVar(&s.probe, "probe", "", "plan to measure in this `DATABASE` how late rows of one Galera node are on the others, in a table of its own; the nodes are in "+dsns)
 	f.IntVar(&s.rounds, "rounds", 100, "rows that -probe writes for each pair of nodes")
@@ -132,6 +133,13 @@ func (s *settings) readConfigurations() error {
 			return err
 		}
 		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if at := info.ModTime(); at.After(s.snapshot.ProxiesWritten) {
+			s.snapshot.ProxiesWritten = at
+		}
 		readers = append(readers, f)
 	}
 	var err error

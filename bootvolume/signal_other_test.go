@@ -1,0 +1,7 @@
+//go:build !unix
+
+package bootvolume
+
+import "errors"
+
+func signal(int) error { return errors.ErrUnsupported }
