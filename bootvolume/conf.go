@@ -23,8 +23,13 @@ func ReadNovaConf(r io.Reader, host string) (NovaConf, error) {
 }
 
 // ReadNovaConfFiles reads the files of a compute host in the order of nova's
-// command line; a folder is a --config-dir. The error is compatible with
-// errors.Is(err, fs.ErrNotExist) if one is not there.
+// command line, where later ones win; a folder is a --config-dir, whose files
+// *.conf count in the order of their names. A service that is given no
+// --config-dir also takes nova.conf.d and nova-compute.conf.d, each where it is
+// found first of ~/.nova, ~, /etc/nova and /etc, and before any --config-file
+// of its command line: name them first then (oslo.config 9.0.0,
+// oslo_config/cfg.py, find_config_dirs and _parse_config_files). The error is compatible with errors.Is(err,
+// fs.ErrNotExist) if one is not there.
 func ReadNovaConfFiles(fsys fs.FS, host string, names ...string) (NovaConf, error) {
 	c, err := oslo.Read(fsys, names...)
 	if err != nil {
@@ -56,6 +61,15 @@ func novaConf(c *oslo.Config, host string) (NovaConf, error) {
 func ReadServiceConf(r io.Reader, host string) (ServiceConf, error) {
 	c := &oslo.Config{}
 	if err := c.Add(host, r); err != nil {
+		return ServiceConf{}, err
+	}
+	return serviceConf(c, host)
+}
+
+// ReadServiceConfFiles reads the files of one service as ReadNovaConfFiles does.
+func ReadServiceConfFiles(fsys fs.FS, host string, names ...string) (ServiceConf, error) {
+	c, err := oslo.Read(fsys, names...)
+	if err != nil {
 		return ServiceConf{}, err
 	}
 	return serviceConf(c, host)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/stackmend/stackmend/internal/oslo"
@@ -47,6 +48,19 @@ func ReadConsoleConf(r io.Reader, host string) (ConsoleConf, error) {
 	if err := conf.Add(host, r); err != nil {
 		return ConsoleConf{}, err
 	}
+	return consoleConf(conf, host)
+}
+
+// ReadConsoleConfFiles reads the files of one host as ReadNovaConfFiles does.
+func ReadConsoleConfFiles(fsys fs.FS, host string, names ...string) (ConsoleConf, error) {
+	conf, err := oslo.Read(fsys, names...)
+	if err != nil {
+		return ConsoleConf{}, err
+	}
+	return consoleConf(conf, host)
+}
+
+func consoleConf(conf *oslo.Config, host string) (ConsoleConf, error) {
 	c := ConsoleConf{Host: host}
 	option := func(name string) oslo.Option { return oslo.Option{Group: "cache", Name: name} }
 	var err error

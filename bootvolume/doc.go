@@ -3,7 +3,8 @@
 // because nova waited too short.
 //
 // Give the logs to [Logs.Read] or [Logs.ReadFiles], the configurations to
-// [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf], of
+// [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf] (or, of
+// several files and --config-dir, [ReadNovaConfFiles] and its like), of
 // nova before 20 also [ReadConsoleConf] and [ReadComputeServices], and
 // ask what runs with [ReadRuntime] and [ReadNode]; then [Check] says of each
 // instance where its request ended, and of the rest what it costs. [Follow]

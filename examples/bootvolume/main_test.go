@@ -72,7 +72,7 @@ func TestConfigurationsOfAHost(t *testing.T) {
 	}
 	conf := filepath.Join(dir, "nova.conf")
 	for want, words := range map[int][]string{7: {"c01=" + conf, "c01=" + filepath.Join(dir, "conf.d")}, 5: {conf, filepath.Join(dir, "conf.d")}} {
-		all, err := novaConfs(words)
+		all, err := novaConfs(words, nil)
 		if err != nil || all[0].Retries != int64(want) {
 			t.Errorf("%v: %+v %v", words, all, err)
 		}
@@ -84,6 +84,27 @@ func TestConfigurationsOfAHost(t *testing.T) {
 	args = append(args, "-service-conf", "ctl1="+filepath.Join(dir, "cinder.conf"))
 	if status, out := run(t, args...); status != 1 || strings.Contains(out, "read-after-write") {
 		t.Errorf("with its remedy: status %d:\n%s", status, out)
+	}
+	// A --config-dir wins over the file before it.
+	cinder, later := filepath.Join(dir, "cinder.conf"), filepath.Join(dir, "cinder.conf.d")
+	if err := os.Mkdir(later, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(later, "50-db.conf"), "[database]\nmysql_wsrep_sync_wait = 0\n")
+	if status, out := run(t, append(args, "-config-dir", cinder+"="+later)...); status != 1 || !strings.Contains(out, "mysql_wsrep_sync_wait = 0") {
+		t.Errorf("with a --config-dir: status %d:\n%s", status, out)
+	}
+	for _, word := range []string{later, "/none=" + later, cinder + "=", cinder + "=" + cinder} {
+		if status, out := run(t, append(args, "-config-dir", word)...); status != 64 {
+			t.Errorf("-config-dir %s: status %d:\n%s", word, status, out)
+		}
+	}
+	if status, out := run(t, append(args, "-config-dir", cinder+"="+later+".none")...); status != 3 || !strings.Contains(out, later+".none") {
+		t.Errorf("no such folder: status %d:\n%s", status, out)
+	}
+	all, err := novaConfs([]string{"c01=" + conf}, map[string][]string{conf: {filepath.Join(dir, "conf.d")}})
+	if err != nil || all[0].Retries != 7 {
+		t.Errorf("%+v %v", all, err)
 	}
 }
 

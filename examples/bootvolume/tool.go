@@ -22,6 +22,7 @@ type settings struct {
 	schedulerLog, volumeLog         cli.List // of cinder
 	haproxyCfg, novaConf, galeraCnf cli.List
 	serviceConf, consoleauthConf    cli.List
+	configDir                       cli.List
 	novaServices                    string
 	zone                            string
 	since                           cli.Age
@@ -61,6 +62,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.serviceConf, "service-conf", "configuration of a service that uses the database, such as cinder.conf, `HOST=FILE`; may be repeated")
 	f.StringVar(&s.novaServices, "nova-services", "", "`FILE` with what openstack compute service list -f json says, of nova before 20 (Train): how many nova-consoleauth run")
 	f.Var(&s.consoleauthConf, "consoleauth-conf", "nova.conf of a host that runs nova-consoleauth, `HOST=FILE`, the host as in -nova-services; may be repeated")
+	f.Var(&s.configDir, "config-dir", "`FILE=DIR`: the service of this FILE, given with -nova-conf, -service-conf or -consoleauth-conf, has --config-dir DIR after it; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
 	f.Int64Var(&s.batch, "batch", 0, "how many `INSTANCES` are booted at once, to compare with what HAProxy and Galera let through; without, what the logs show")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
@@ -148,10 +150,7 @@ func (s *settings) readConfigurations() error {
 			return fmt.Errorf("%s: %w", strings.Join(s.haproxyCfg, " "), err)
 		}
 	}
-	if s.snapshot.Nova, err = novaConfs(s.novaConf); err != nil {
-		return err
-	}
-	if s.snapshot.Services, err = each(s.serviceConf, bootvolume.ReadServiceConf); err != nil {
+	if err := s.readServices(); err != nil {
 		return err
 	}
 	if s.snapshot.Galera, err = each(s.galeraCnf, bootvolume.ReadGaleraConf); err != nil {
@@ -164,8 +163,8 @@ func (s *settings) readConsoles() (err error) {
 	if s.novaServices == "" && len(s.consoleauthConf) > 0 {
 		return cli.Usage("-consoleauth-conf: how many nova-consoleauth run is in -nova-services")
 	}
-	if s.snapshot.Consoles, err = each(s.consoleauthConf, bootvolume.ReadConsoleConf); err != nil || s.novaServices == "" {
-		return err
+	if s.novaServices == "" {
+		return nil
 	}
 	f, err := os.Open(s.novaServices)
 	if err != nil {
@@ -174,60 +173,6 @@ func (s *settings) readConsoles() (err error) {
 	defer f.Close()
 	s.snapshot.ComputeServices, err = bootvolume.ReadComputeServices(f)
 	return err
-}
-
-// novaConfs reads the files that are said to be of one host together, in their
-// order; a file without a host stands alone.
-func novaConfs(words []string) (all []bootvolume.NovaConf, err error) {
-	root := string(filepath.Separator)
-	var order []string
-	given := make(map[string][]string) // for messages: an fs.FS has no leading slash
-	hosts, files := make(map[string]string), make(map[string][]string)
-	for _, word := range words {
-		host, path := hostAndFile(word)
-		key := word
-		if path != word {
-			key = host + "="
-		}
-		if path, err = filepath.Abs(path); err != nil {
-			return nil, err
-		}
-		if files[key] == nil {
-			order = append(order, key)
-		}
-		name, err := filepath.Rel(filepath.VolumeName(path)+root, path)
-		if err != nil {
-			return nil, err
-		}
-		given[key] = append(given[key], path)
-		hosts[key], files[key] = host, append(files[key], filepath.ToSlash(name))
-	}
-	for _, key := range order {
-		c, err := bootvolume.ReadNovaConfFiles(os.DirFS(root), hosts[key], files[key]...)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", strings.Join(given[key], " "), err)
-		}
-		all = append(all, c)
-	}
-	return all, nil
-}
-
-// each reads the files of a flag that may be repeated.
-func each[C any](words []string, read func(io.Reader, string) (C, error)) (all []C, err error) {
-	for _, word := range words {
-		host, path := hostAndFile(word)
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		c, err := read(f, host)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		all = append(all, c)
-	}
-	return all, nil
 }
 
 // hostAndFile splits HOST=FILE; a file alone is its own host.
