@@ -60,6 +60,8 @@ const (
 	CodeConnectionsTooFew = "connections-too-few"
 	// CodeConsoleauth: several nova-consoleauth that do not share their tokens.
 	CodeConsoleauth = "consoleauth-active-active"
+	// CodeCheckerWarning: a program's own checker warns of files that it accepts.
+	CodeCheckerWarning = "checker-warning"
 	// CodeUnseen: something that would matter was not looked at.
 	CodeUnseen = "unseen"
 )

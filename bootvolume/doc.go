@@ -23,7 +23,8 @@
 // checker, reload through the caller's [Service], healthy; if one of them
 // fails, the files are put back and the service takes them up again. A file
 // that a tool writes anew (kolla, Puppet, "Ansible managed") is left alone,
-// with the difference for it. Symbolic and hard links are refused.
+// with the difference for it. Symbolic and hard links are refused. What the
+// checker warns of though it accepts the files is in [Editor.Warnings].
 //
 // # What can be relied on
 //

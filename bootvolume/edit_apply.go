@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +15,9 @@ import (
 // A Service is what runs with the files: the caller's supervisor, and the
 // program's own checker.
 type Service interface {
-	// Check has the program check its files ("haproxy -c -f ...").
-	Check(ctx context.Context, files []string) error
+	// Check has the program check its files ("haproxy -c -f ..."), and returns
+	// what it warns of though it accepts them ([CheckerWarnings]).
+	Check(ctx context.Context, files []string) (warnings []string, err error)
 	// Generation is another text after each reload: the PID of the worker, and
 	// when it began (Runtime.Worker). It is never empty.
 	Generation(ctx context.Context) (string, error)
@@ -31,6 +31,9 @@ type Editor struct {
 	services map[string]Service
 	patience time.Duration
 	asked    sync.Map // services whose reload was begun, and is to be undone
+
+	mu     sync.Mutex
+	warned []stackmend.Finding
 }
 
 var (
@@ -119,7 +122,7 @@ func (e *Editor) Do(ctx context.Context, s stackmend.Step, _ *stackmend.Work) er
 	}
 	switch s.Verb {
 	case VerbValidate:
-		return service.Check(ctx, strings.Split(s.Args["files"], "\n"))
+		return e.check(ctx, service, s)
 	case VerbReload:
 		return e.reload(ctx, service, s.Assumes["generation"])
 	}

@@ -87,6 +87,10 @@ func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time,
 	return p, nil
 }
 
+// Edited is the text of the file with the change made, such as to have it
+// checked before anything is written.
+func (c Change) Edited(f ConfFile) (string, error) { return edit(f.Text, c.Format, c.Settings) }
+
 func fileOf(files []ConfFile, path string) (ConfFile, error) {
 	found, n := ConfFile{}, 0
 	for _, f := range files {

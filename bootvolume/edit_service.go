@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/stackmend/stackmend"
@@ -75,7 +74,7 @@ func (e *Editor) proven(ctx context.Context, service Service, s stackmend.Step) 
 	case VerbReload:
 		return await(ctx, patience, func() error { return another(ctx, service, was) })
 	case VerbValidate:
-		if err := service.Check(ctx, strings.Split(s.Args["files"], "\n")); err != nil {
+		if err := e.check(ctx, service, s); err != nil {
 			return fmt.Errorf("%w: %w", stackmend.ErrNotDone, err)
 		}
 		return nil

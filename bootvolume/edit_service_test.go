@@ -19,9 +19,12 @@ type slow struct {
 	checked         []string
 }
 
-func (s *slow) Check(_ context.Context, files []string) error { s.checked = files; return nil }
-func (s *slow) Reload(context.Context) error                  { s.reloads++; s.former = 12; return nil }
-func (s *slow) Healthy(context.Context) error                 { return nil }
+func (s *slow) Check(_ context.Context, files []string) ([]string, error) {
+	s.checked = files
+	return nil, nil
+}
+func (s *slow) Reload(context.Context) error  { s.reloads++; s.former = 12; return nil }
+func (s *slow) Healthy(context.Context) error { return nil }
 
 func (s *slow) Generation(context.Context) (string, error) {
 	if s.former > 0 {

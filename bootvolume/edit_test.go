@@ -18,15 +18,16 @@ import (
 )
 
 // checked is haproxy -c.
-func checked(ctx context.Context, files []string) error {
+func checked(ctx context.Context, files []string) ([]string, error) {
 	args := []string{"-c"}
 	for _, f := range files {
 		args = append(args, "-f", f)
 	}
-	if out, err := osexec(ctx, "haproxy", args...); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	out, err := osexec(ctx, "haproxy", args...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	return nil
+	return CheckerWarnings(out), nil
 }
 
 func osexec(ctx context.Context, name string, args ...string) (string, error) {
@@ -39,14 +40,14 @@ type taker struct{ file, running string }
 
 func (s taker) Healthy(context.Context) error { _, err := os.Stat(s.running); return err }
 
-func (s taker) Check(_ context.Context, files []string) error {
+func (s taker) Check(_ context.Context, files []string) ([]string, error) {
 	f, err := os.Open(files[0])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	_, err = ReadHAProxy(f)
-	return err
+	return nil, err
 }
 
 func (s taker) Generation(context.Context) (string, error) {
@@ -120,8 +121,10 @@ type real struct {
 	port string // it is healthy if this answers
 }
 
-func (s real) Check(ctx context.Context, files []string) error { return checked(ctx, files) }
-func (s real) Reload(context.Context) error                    { s.Proxy.Reload(s.t); return nil }
+func (s real) Check(ctx context.Context, files []string) ([]string, error) {
+	return checked(ctx, files)
+}
+func (s real) Reload(context.Context) error { s.Proxy.Reload(s.t); return nil }
 
 // Generation is the worker by its master, who knows it also while one worker
 // takes over from the other.
@@ -209,6 +212,16 @@ func TestEditOfARunningHAProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	if w := e.Warnings(); len(w) > 0 {
+		t.Errorf("warned of nothing: %+v", w)
+	}
+	warned := Setting{"listen cinder_api", "option", "tcplog"} // in mode http
+	if r, err := stackmend.Run(t.Context(), planned(t, s, p.Config, warned), e, stackmend.Options{Mode: stackmend.Apply}); err != nil {
+		t.Fatalf("%v\n%s", err, appliertest.Describe(r))
+	}
+	if w := e.Warnings(); len(w) == 0 || w[0].Code != CodeCheckerWarning || !strings.Contains(w[0].Message, "cinder_api") {
+		t.Errorf("accepted with warnings, and hidden: %+v", w)
+	}
 	if ps, err := ReadHAProxy(f); err != nil || ps[0].Balance != "roundrobin" || ps[0].Timeouts["server"] != time.Minute {
 		t.Errorf("%+v %v", ps, err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,10 +66,56 @@ func (s *settings) planEdit(ctx context.Context) (*stackmend.Plan, error) {
 	if errors.Is(err, bootvolume.ErrEdit) {
 		return nil, cli.Usage("-set: %v", err)
 	}
-	if err == nil {
-		p.Refusals = refusals
+	if err != nil {
+		return nil, err
+	}
+	p.Refusals = refusals
+	if of.service == haproxy {
+		err = s.foresee(ctx, p, files, changes)
 	}
 	return p, err
+}
+
+// foresee has the checker look at copies of the files as they will be, so that
+// what it warns of is in the plan before anything is written.
+func (s *settings) foresee(ctx context.Context, p *stackmend.Plan, files []bootvolume.ConfFile, changes []bootvolume.Change) error {
+	i := slices.IndexFunc(p.Steps, func(s stackmend.Step) bool { return s.Verb == bootvolume.VerbValidate })
+	if i < 0 {
+		return nil
+	}
+	service, err := s.service()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bootvolume")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var copies []string
+	for n, f := range files {
+		text := f.Text
+		if i := slices.IndexFunc(changes, func(c bootvolume.Change) bool { return c.Path == f.Path }); i >= 0 {
+			if text, err = changes[i].Edited(f); err != nil {
+				return err
+			}
+		}
+		copies = append(copies, filepath.Join(dir, fmt.Sprintf("%d-%s", n, filepath.Base(f.Path))))
+		if err := os.WriteFile(copies[n], []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	warnings, err := service.Check(ctx, copies)
+	if err != nil {
+		warnings = append(warnings, "it refuses a copy of them: "+err.Error())
+	}
+	for _, w := range warnings {
+		for n, f := range files {
+			w = strings.ReplaceAll(w, copies[n], f.Path)
+		}
+		p.Steps[i].Reason += "; it warns: " + w
+	}
+	return nil
 }
 
 // setting takes FILE:SECTION:NAME=VALUE, where the file is one that was given.
@@ -147,7 +195,8 @@ func (s *settings) editor(p *stackmend.Plan) (stackmend.Applier, error) {
 		}
 		services[haproxy] = service
 	}
-	return bootvolume.NewEditor(services, s.settle), nil
+	s.edited = bootvolume.NewEditor(services, s.settle)
+	return s.edited, nil
 }
 
 func (s *settings) service() (*proxy, error) {

@@ -111,6 +111,16 @@ func TestEditOfHAProxy(t *testing.T) {
 	if want := strings.Replace(file, "balance source # sticky", "balance roundrobin", 1); now != want || w == worker || !roundrobin {
 		t.Errorf("worker %s, was %s, roundrobin %v\n%s", w, worker, roundrobin, now)
 	}
+	// What the checker accepts with a warning is told, before and after.
+	for _, more := range [][]string{nil, {"-json"}, {"-apply"}} {
+		status, out = e.set(t, "option=tcplog", more...)
+		if !strings.Contains(out, "log format ignored for proxy 'cinder_api'") || strings.Contains(out, "checker-warning") != (len(more) > 0 && more[0] == "-apply") {
+			t.Errorf("%v: a warning is hidden: status %d\n%s", more, status, out)
+		}
+	}
+	if status, out = e.set(t, "balance=sauce"); !strings.Contains(out, "it refuses a copy of them") {
+		t.Errorf("status %d\n%s", status, out)
+	}
 	// What is written past the tool and not taken up is told.
 	write(t, e.Config, strings.Replace(now[strings.Index(now, "\n")+1:], "balance roundrobin", "balance leastconn", 1))
 	master := []string{"-haproxy-cfg", e.Config, "-haproxy-socket", "h=" + e.Socket, "-haproxy-master", "h=" + filepath.Join(e.Dir, "m.sock")}

@@ -21,15 +21,19 @@ type proxy struct {
 }
 
 // Check has the checker look at all the files together.
-func (p *proxy) Check(ctx context.Context, files []string) error {
+func (p *proxy) Check(ctx context.Context, files []string) (warnings []string, err error) {
 	words := append([]string(nil), p.check...)
 	for _, f := range files {
 		words = append(words, "-f", f)
 	}
-	return command(ctx, words)
+	out, err := command(ctx, words)
+	return bootvolume.CheckerWarnings(cli.Clean(out)), err
 }
 
-func (p *proxy) Reload(ctx context.Context) error { return command(ctx, p.reload) }
+func (p *proxy) Reload(ctx context.Context) error {
+	_, err := command(ctx, p.reload)
+	return err
+}
 
 func (p *proxy) Generation(ctx context.Context) (string, error) {
 	r, err := p.ask(ctx)
@@ -56,7 +60,7 @@ func (p *proxy) Healthy(ctx context.Context) error {
 // unfit is why nothing may be edited as it is: afterwards it could not be told
 // whether the edit has done harm.
 func (p *proxy) unfit(ctx context.Context, files []string) (why []string) {
-	if err := p.Check(ctx, files); err != nil {
+	if _, err := p.Check(ctx, files); err != nil {
 		why = append(why, "the files are refused before they are edited: "+err.Error())
 	}
 	if err := p.Healthy(ctx); err != nil {
@@ -76,13 +80,13 @@ func (p *proxy) ask(ctx context.Context) (bootvolume.Runtime, error) {
 
 // command runs a program. One that leaves another behind which keeps its
 // output open has ended all the same.
-func command(ctx context.Context, words []string) error {
+func command(ctx context.Context, words []string) (output string, err error) {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
-		return nil
+		return string(out), nil
 	}
 	const most = 2000
-	return fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, cli.Clean(strings.TrimSpace(string(out[max(0, len(out)-most):]))))
+	return string(out), fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, cli.Clean(strings.TrimSpace(string(out[max(0, len(out)-most):]))))
 }

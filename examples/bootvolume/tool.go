@@ -35,6 +35,7 @@ type settings struct {
 	getenv                          func(string) string
 	nodes                           []node
 	prober                          *bootvolume.Prober
+	edited                          *bootvolume.Editor
 	set                             cli.List
 	reload, validate                string
 	settle                          time.Duration
@@ -187,6 +188,11 @@ func hostAndFile(word string) (host, path string) {
 // that their requests passed; the first break is marked.
 func (s *settings) table(w io.Writer) {
 	s.measured(w)
+	if s.edited != nil {
+		for _, f := range s.edited.Warnings() {
+			_ = cli.Note(w, "%s %s: %s\n", f.Code, f.Subject, f.Message)
+		}
+	}
 	if s.snapshot == nil { // a plan from a file
 		return
 	}
