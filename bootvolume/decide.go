@@ -24,6 +24,7 @@ func Check(s *Snapshot) stackmend.Result {
 	r.Findings = append(r.Findings, clocksDiffer(offsets)...)
 	r.Findings = append(r.Findings, s.configurations(boots)...)
 	r.Findings = append(r.Findings, s.live()...)
+	r.Findings = append(r.Findings, s.told(boots)...)
 	for _, what := range s.Unseen {
 		r.Findings = append(r.Findings, stackmend.Finding{Code: CodeUnseen, Status: stackmend.Unknown, Subject: s.Subject, Message: what})
 	}
@@ -36,7 +37,7 @@ func Check(s *Snapshot) stackmend.Result {
 }
 
 func (s *Snapshot) status(boots []Boot, findings []stackmend.Finding) stackmend.Status {
-	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Services)+len(s.Running)+len(s.Nodes)+len(s.ComputeServices) > 0
+	looked := len(boots)+len(s.Proxies)+len(s.Nova)+len(s.Galera)+len(s.Services)+len(s.Running)+len(s.Nodes)+len(s.NodeLogs)+len(s.ComputeServices) > 0
 	if !looked && len(findings) == 0 {
 		return stackmend.Unknown
 	}

@@ -140,6 +140,7 @@ func (n Node) judge() []stackmend.Finding {
 	}
 	all = append(all, n.paused()...)
 	all = append(all, n.conflicts()...)
+	all = append(all, n.refused()...)
 	if v := n.Variables["innodb_flush_log_at_trx_commit"]; v != "" && v != "1" {
 		all = append(all, durability(n.subject(), v))
 	}
@@ -160,14 +161,40 @@ func (n Node) paused() []stackmend.Finding {
 		"find what keeps the node with the longest wsrep_local_recv_queue from applying: a lock, a backup, a slow disk; more wsrep_slave_threads cost memory and can conflict")}
 }
 
+// conflicts are told with confidence of the time that was looked at, and
+// otherwise as what they are: old, perhaps.
 func (n Node) conflicts() []stackmend.Finding {
 	aborts, failures := n.count("wsrep_local_bf_aborts"), n.count("wsrep_local_cert_failures")
-	if aborts+failures == 0 {
+	if aborts+failures+n.Aborted+n.Uncertified == 0 {
 		return nil
 	}
-	return []stackmend.Finding{warn(CodeCertification, n.subject(),
-		fmt.Sprintf("%d transactions were aborted for one from another node, and %d failed certification, since the server began; each was a deadlock (1213) to its service", aborts, failures),
-		"let services write to one node; SELECT FOR UPDATE does not hold across nodes")}
+	f := warn(CodeCertification, n.subject(),
+		fmt.Sprintf("%d transactions were aborted for one from another node, and %d failed certification, since the server began or FLUSH STATUS; each was a deadlock (1213) to its service", aborts, failures),
+		"let services write to one node; SELECT FOR UPDATE does not hold across nodes")
+	switch {
+	case n.Aborted+n.Uncertified > 0:
+		f.Message = fmt.Sprintf("within %v %d transactions were aborted for one from another node, and %d failed certification; each was a deadlock (1213) to its service", n.Over.Round(time.Millisecond), n.Aborted, n.Uncertified)
+		f.Confidence = stackmend.High
+	case n.Over > 0:
+		f.Message += fmt.Sprintf("; none within %v", n.Over.Round(time.Millisecond))
+		f.Fix += "; look again while a batch is booted, for as long as it takes"
+		f.Confidence = stackmend.Low
+	default:
+		f.Confidence = stackmend.Low
+	}
+	return []stackmend.Finding{f}
+}
+
+// refused: a service that could not connect has nothing in any log of Galera.
+func (n Node) refused() []stackmend.Finding {
+	times, peak := n.count("connection_errors_max_connections"), n.count("max_used_connections")
+	if times == 0 {
+		return nil
+	}
+	f := warn(CodeConnectionsFull, n.subject(),
+		fmt.Sprintf("it refused %d connections (1040, Too many connections) since it began or FLUSH STATUS: max_connections is %s, and %d were open at once", times, n.Variables["max_connections"], peak),
+		"max_connections of what the pools of all services may open, with the memory of as many sessions; or smaller pools (max_pool_size, max_overflow)")
+	return []stackmend.Finding{f}
 }
 
 func (n Node) count(name string) int64 {

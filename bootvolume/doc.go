@@ -6,7 +6,8 @@
 // [ReadHAProxy], [ReadNovaConf], [ReadGaleraConf] and [ReadServiceConf] (or, of
 // several files and --config-dir, [ReadNovaConfFiles] and its like), of
 // nova before 20 also [ReadConsoleConf] and [ReadComputeServices], and
-// ask what runs with [ReadRuntime] and [ReadNode]; then [Check] says of each
+// ask what runs with [ReadRuntime] and [ReadNode], whose error log
+// [ReadNodeLog] reads; then [Check] says of each
 // instance where its request ended, and of the rest what it costs. [Follow]
 // gives the instances themselves, for a table. [PlanProbe] and a [Prober]
 // measure how late rows of one Galera node are on the others. [PlanEdit] and
@@ -63,6 +64,11 @@
 // servers have it; one on a bind line, maxqueue and minconn are not read. Of
 // pools, each configuration that was given counts as one process, for how many
 // workers run is not in it.
+//
+// In a node's error log are conflicts only with wsrep_log_conflicts, and flow
+// control never: of it [ReadNode] alone tells. Counters of a node are counted
+// while it is looked at; what it has counted since it began may be old, and is
+// of low confidence.
 //
 // A HAProxy that runs is compared with the file that was given as if it were
 // its own: give that of one host alone if they differ. Timeouts and checks are

@@ -2,6 +2,7 @@ package bootvolume
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -193,16 +194,68 @@ func TestCertificationConflict(t *testing.T) {
 	if _, err := tx.Exec("UPDATE lab.hot SET v=2 WHERE id=1"); err != nil {
 		t.Fatal(err)
 	}
-	do(t, dbs["c1"], "UPDATE lab.hot SET v=1 WHERE id=1")
-	until(t, "aborted", func() bool {
-		n, err := ReadNode(t.Context(), dbs["c2"], "c2", 0)
+	// Counted while it is looked, not since the server began.
+	looked := make(chan Node, 1)
+	go func() {
+		n, err := ReadNode(t.Context(), dbs["c2"], "c2", 5*time.Second)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		return slices.Contains(codes(Check(&Snapshot{Nodes: []Node{n}})), CodeCertification)
-	}, func() any { return nil })
+		looked <- n
+	}()
+	time.Sleep(time.Second)
+	do(t, dbs["c1"], "UPDATE lab.hot SET v=1 WHERE id=1")
+	n := <-looked
+	if n.Aborted != 1 || n.Uncertified != 0 {
+		t.Errorf("%+v", n)
+	}
+	confidence := func(n Node) stackmend.Confidence {
+		f := Check(&Snapshot{Nodes: []Node{n}}).Findings
+		i := slices.IndexFunc(f, func(f stackmend.Finding) bool { return f.Code == CodeCertification })
+		if i < 0 {
+			t.Fatalf("no conflict: %+v", f)
+		}
+		return f[i].Confidence
+	}
+	if got := confidence(n); got != stackmend.High {
+		t.Errorf("%v", got)
+	}
+	if n, err = ReadNode(t.Context(), dbs["c2"], "c2", 100*time.Millisecond); err != nil || n.Aborted != 0 || confidence(n) != stackmend.Low {
+		t.Errorf("a conflict of before: %+v %v", n, err)
+	}
 	if err := tx.Commit(); err == nil {
 		t.Error("both have written")
+	}
+}
+
+// A node that has no connection left refuses, and nobody else logs it.
+func TestRefusedConnections(t *testing.T) {
+	db := nodes(t)["c3"]
+	do(t, db, "SET GLOBAL max_connections=12")
+	defer do(t, db, "SET GLOBAL max_connections=200")
+	var open []*sql.Conn
+	var err error
+	for range 20 {
+		var c *sql.Conn
+		if c, err = db.Conn(t.Context()); err != nil {
+			break
+		}
+		open = append(open, c)
+	}
+	if err == nil || !strings.Contains(err.Error(), "1040") {
+		t.Errorf("20 connections of 12: %v", err)
+	}
+	for _, c := range open {
+		c.Close()
+	}
+	n, err := ReadNode(t.Context(), db, "c3", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := Check(&Snapshot{Nodes: []Node{n}}).Findings; !slices.ContainsFunc(f, func(f stackmend.Finding) bool {
+		return f.Code == CodeConnectionsFull && strings.Contains(f.Message, "max_connections is 12")
+	}) {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -214,7 +267,9 @@ func TestLiveAgainstFile(t *testing.T) {
 	}
 	g := GaleraConf{Host: "c3", Variables: map[string]string{"wsrep_on": "1", "wsrep_sync_wait": "1"}}
 	r := Check(&Snapshot{Nodes: []Node{n}, Galera: []GaleraConf{g}})
-	r.Findings = slices.DeleteFunc(r.Findings, func(f stackmend.Finding) bool { return f.Code == CodeCertification || f.Code == CodeDurabilityTraded })
+	r.Findings = slices.DeleteFunc(r.Findings, func(f stackmend.Finding) bool {
+		return f.Code == CodeCertification || f.Code == CodeDurabilityTraded || f.Code == CodeConnectionsFull
+	}) // of other tests
 	if got := codes(r); !slices.Equal(got, []string{CodeLiveDiffers}) || !strings.Contains(r.Findings[0].Message, "wsrep_sync_wait is 0") {
 		t.Errorf("%+v", r.Findings)
 	}

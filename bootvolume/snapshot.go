@@ -27,10 +27,11 @@ type Snapshot struct {
 	ComputeServices []ComputeService
 	Consoles        []ConsoleConf
 
-	Running []Runtime  // what HAProxy says of itself
-	Nodes   []Node     // what the nodes of Galera have in effect
-	Rows    []Lateness // what a probe has measured
-	Unseen  []string
+	Running  []Runtime  // what HAProxy says of itself
+	Nodes    []Node     // what the nodes of Galera have in effect
+	NodeLogs []NodeLog  // the error logs of the nodes
+	Rows     []Lateness // what a probe has measured
+	Unseen   []string
 }
 
 // with is the snapshot with other logs.

@@ -32,6 +32,12 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+func TestGaleraLog(t *testing.T) {
+	if status, out := run(t, "-galera-log", "c2=../../bootvolume/testdata/galera/c2.err"); status != 1 || !strings.Contains(out, "2 transactions were aborted") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	cfg := filepath.Join(t.TempDir(), "haproxy.cfg")
 	text := "listen cinder\n mode http\n balance source\n server a 10.0.0.1:1\n server b 10.0.0.2:1\n"

@@ -21,6 +21,7 @@ type settings struct {
 	novaAPILog                      cli.List
 	schedulerLog, volumeLog         cli.List // of cinder
 	haproxyCfg, novaConf, galeraCnf cli.List
+	galeraLog                       cli.List
 	serviceConf, consoleauthConf    cli.List
 	configDir                       cli.List
 	novaServices                    string
@@ -66,9 +67,10 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.Var(&s.configDir, "config-dir", "`FILE=DIR`: the service of this FILE, given with -nova-conf, -service-conf or -consoleauth-conf, has --config-dir DIR after it; may be repeated")
 	f.Var(&s.galeraCnf, "galera-cnf", "configuration of a Galera node, `HOST=FILE`; may be repeated")
 	f.Int64Var(&s.batch, "batch", 0, "how many `INSTANCES` are booted at once, to compare with what HAProxy and Galera let through; without, what the logs show")
+	f.Var(&s.galeraLog, "galera-log", "error log of a Galera node, `HOST=FILE`, with its rotated files; may be repeated; conflicts are in it with wsrep_log_conflicts=ON alone")
 	f.Var(&s.haproxySocket, "haproxy-socket", "runtime socket of HAProxy, `HOST=PATH` or HOST=ADDRESS:PORT; may be repeated")
 	f.Var(&s.haproxyMaster, "haproxy-master", "socket of HAProxy's master (-S), `HOST=PATH`, the host as in -haproxy-socket: whether a reload failed, and what still runs from before it; may be repeated")
-	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control of Galera is looked at")
+	f.DurationVar(&s.sample, "sample", 3*time.Second, "how long flow control and conflicts of Galera are looked at, such as while a batch is booted")
 	f.StringVar(&s.probe, "probe", "", "plan to measure in this `DATABASE` how late rows of one Galera node are on the others, in a table of its own; the nodes are in "+dsns)
 	f.IntVar(&s.rounds, "rounds", 100, "rows that -probe writes for each pair of nodes")
 	f.BoolVar(&s.wait, "wait", false, "let the reads of -probe wait (wsrep_sync_wait=1), to see what that changes")
@@ -121,6 +123,15 @@ func (s *settings) readLogs(ctx context.Context, o bootvolume.Log) error {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
+	}
+	for _, word := range s.galeraLog {
+		host, path := hostAndFile(word)
+		o.Host = host
+		l, err := bootvolume.ReadNodeLogFiles(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		s.snapshot.NodeLogs = append(s.snapshot.NodeLogs, l)
 	}
 	if n := s.snapshot.Logs.Unread; n > 0 {
 		s.snapshot.Unseen = append(s.snapshot.Unseen, fmt.Sprintf("%d lines of the logs are in a form that is not read", n))
