@@ -48,3 +48,24 @@ func TestVerdictsOfABatch(t *testing.T) {
 		t.Errorf("%d boots", n)
 	}
 }
+
+// The timeout that ended the batch's requests is named, with the time that
+// cinder needed for them.
+func TestTimeoutOfABatch(t *testing.T) {
+	s := batch(t)
+	var err error
+	s.Proxies, err = ReadHAProxy(strings.NewReader("defaults\n mode http\n option redispatch\n timeout connect 1s\nlisten cinder_api\n bind :8776\n timeout server 10s\n balance source\n server cinder-api-1 h:1 check\n server cinder-api-2 h:2 check\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fixes []string
+	for _, f := range Check(s).Findings {
+		if f.Code == CodeTimeoutTooShort || f.Code == CodeBalanceSource {
+			fixes = append(fixes, f.Code+": "+f.Fix)
+		}
+	}
+	t.Logf("%q", fixes)
+	if len(fixes) != 2 || !strings.HasPrefix(fixes[0], CodeBalanceSource) || !strings.Contains(fixes[1], "more than 1") && !strings.Contains(fixes[1], "more than 2") {
+		t.Errorf("%q", fixes)
+	}
+}

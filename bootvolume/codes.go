@@ -44,6 +44,8 @@ const (
 	CodeBalanceSource = "balance-source"
 	// CodeUnchecked: requests go on to servers that are dead or stuck.
 	CodeUnchecked = "servers-unchecked"
+	// CodeNoRedispatch: a request for a dead server is lost, though others are well.
+	CodeNoRedispatch = "no-redispatch"
 	// CodeRetryOn: HAProxy may send a POST twice.
 	CodeRetryOn = "retry-on"
 	// CodeSeveralWriters: several Galera nodes take writes, or may come to.
@@ -52,8 +54,8 @@ const (
 	CodeReadAfterWrite = "read-after-write"
 	// CodeDurabilityTraded: commits are not on disk when they are confirmed.
 	CodeDurabilityTraded = "durability-traded"
-	// CodeTimeoutTooShort: HAProxy cuts what is still wanted, or gives up what
-	// waits in its queue.
+	// CodeTimeoutTooShort: HAProxy or MariaDB cuts what is still wanted, or HAProxy
+	// gives up what waits in its queue.
 	CodeTimeoutTooShort = "timeout-too-short"
 	// CodeConnectionsTooFew: HAProxy or Galera lets fewer through at once than a
 	// batch, or the pools of the services, may need.

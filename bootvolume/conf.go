@@ -56,8 +56,8 @@ func novaConf(c *oslo.Config, host string) (NovaConf, error) {
 
 // ReadServiceConf reads what the configuration of a service that uses the
 // database, such as cinder.conf, says of reads after writes and of how many
-// sessions it opens (oslo.db's mysql_wsrep_sync_wait, max_pool_size,
-// max_overflow).
+// sessions it opens and how long it keeps them (oslo.db's
+// mysql_wsrep_sync_wait, max_pool_size, max_overflow, connection_recycle_time).
 func ReadServiceConf(r io.Reader, host string) (ServiceConf, error) {
 	c := &oslo.Config{}
 	if err := c.Add(host, r); err != nil {
@@ -84,8 +84,23 @@ func serviceConf(c *oslo.Config, host string) (ServiceConf, error) {
 	if found {
 		s.SyncWait = strconv.FormatInt(wait, 10)
 	}
-	s.Pool, err = poolOf(c)
+	if s.Pool, err = poolOf(c); err != nil {
+		return ServiceConf{}, err
+	}
+	s.Recycle, err = recycleOf(c)
 	return s, err
+}
+
+// recycleOf has oslo.db's default too. SQLAlchemy takes -1 for never.
+func recycleOf(c *oslo.Config) (time.Duration, error) {
+	option := oslo.Option{Group: "database", Name: "connection_recycle_time"}
+	c.Default(option, "3600")
+	seconds, found, err := c.Int(option, oslo.Option{Group: "database", Name: "idle_timeout"}, oslo.Option{Group: "database", Name: "sql_idle_timeout"},
+		oslo.Option{Name: "sql_idle_timeout"}, oslo.Option{Group: "sql", Name: "idle_timeout"})
+	if err != nil || !found {
+		return 0, err
+	}
+	return time.Duration(min(max(seconds, -1), math.MaxInt64/int64(time.Second))) * time.Second, nil
 }
 
 // poolOf has the defaults of oslo.db 12.1.0 (oslo_db/options.py).

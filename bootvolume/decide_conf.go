@@ -1,8 +1,10 @@
 package bootvolume
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +13,28 @@ import (
 	"github.com/stackmend/stackmend"
 )
 
-// recycle is oslo.db's connection_recycle_time by default: services keep idle
+// recycleByDefault is oslo.db's connection_recycle_time: services keep idle
 // sessions that long.
-const recycle = time.Hour
+const recycleByDefault = time.Hour
+
+// recycle is how long some service keeps idle sessions.
+func (s *Snapshot) recycle() time.Duration {
+	most := time.Duration(0)
+	for _, c := range s.Services {
+		if c.Recycle < 0 {
+			return math.MaxInt64
+		}
+		most = max(most, c.Recycle)
+	}
+	return cmp.Or(most, recycleByDefault)
+}
+
+func kept(recycle time.Duration) string {
+	if recycle == math.MaxInt64 {
+		return "for good"
+	}
+	return "for " + recycle.String()
+}
 
 // configurations judges what was read of them.
 func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
@@ -23,7 +44,7 @@ func (s *Snapshot) configurations(boots []Boot) []stackmend.Finding {
 	}
 	for _, p := range s.Proxies {
 		if p.isGalera() {
-			all = append(all, p.judgeIdle()...)
+			all = append(all, p.judgeIdle(s.recycle())...)
 		}
 		if p.Kind == "frontend" {
 			continue
@@ -196,13 +217,13 @@ func (p Proxy) judgeGalera() []stackmend.Finding {
 
 // judgeIdle judges the timeouts that cut idle sessions: HAProxy heeds that of
 // clients where it binds, that of servers where it has them.
-func (p Proxy) judgeIdle() []stackmend.Finding {
+func (p Proxy) judgeIdle(recycle time.Duration) []stackmend.Finding {
 	var all []stackmend.Finding
 	for side, idle := range map[string]string{"client": "backend", "server": "frontend"} {
 		if d, ok := p.Timeouts[side]; ok && d > 0 && d < recycle && p.Kind != idle {
 			all = append(all, warn(CodeTimeoutTooShort, p.subject(),
-				fmt.Sprintf("timeout %s %v cuts idle sessions that services keep for %v", side, d, recycle),
-				"more than connection_recycle_time of oslo.db, such as 90m; a dead peer is then noticed by checks and keepalive alone"))
+				fmt.Sprintf("timeout %s %v cuts idle sessions that services keep %s", side, d, kept(recycle)),
+				"more than connection_recycle_time of oslo.db, such as 90m for its default, or a connection_recycle_time below it; a dead peer is then noticed by checks and keepalive alone"))
 		}
 	}
 	slices.SortFunc(all, func(a, b stackmend.Finding) int { return strings.Compare(a.Message, b.Message) })
@@ -214,25 +235,55 @@ func (p Proxy) judgeHTTP(boots []Boot) []stackmend.Finding {
 	if p.Balance == "source" && len(p.writers()) > 1 {
 		all = append(all, warn(CodeBalanceSource, p.subject(),
 			"all requests from one address go to one server; if it is stuck, every volume of that compute is lost",
-			"balance leastconn or roundrobin; an API of OpenStack needs no stickiness"))
+			"balance leastconn or roundrobin; it costs the stickiness, which an API of OpenStack does not need"))
 	}
 	if len(p.RetryOn) > 0 && p.retriesPOST() {
 		all = append(all, warn(CodeRetryOn, p.subject(),
 			"retry-on "+strings.Join(p.RetryOn, " ")+" also sends a POST again, and cinder then creates two volumes",
-			"http-request disable-l7-retry if METH_POST"))
+			"http-request disable-l7-retry if METH_POST; a POST that meets a dying server then fails, and is its caller's to try again"))
 	}
-	timeouts := 0
+	all = append(all, p.judgeRetries()...)
+	return append(all, p.judgeTimeout(boots)...)
+}
+
+// judgeTimeout judges timeout server by the requests that it ended, and by how
+// long cinder needed for those that it then carried out all the same.
+func (p Proxy) judgeTimeout(boots []Boot) []stackmend.Finding {
+	timeouts, needed := 0, time.Duration(0)
 	for _, b := range boots {
-		if b.HAProxy != nil && b.HAProxy.timedOut() && b.HAProxy.Backend == p.Name {
-			timeouts++
+		if b.HAProxy == nil || !b.HAProxy.timedOut() || b.HAProxy.Backend != p.Name {
+			continue
+		}
+		timeouts++
+		if b.Cinder != nil && !b.Cinder.Accepted.IsZero() {
+			needed = max(needed, b.Cinder.Accepted.Sub(b.HAProxy.At))
 		}
 	}
-	if d := p.Timeouts["server"]; timeouts > 0 && d > 0 {
-		all = append(all, warn(CodeTimeoutTooShort, p.subject(),
-			fmt.Sprintf("timeout server %v ended %d requests for volumes, which cinder may carry out all the same", d, timeouts),
-			"longer than cinder-api needs under a batch; a stuck server then holds its requests that long"))
+	d := p.Timeouts["server"]
+	if timeouts == 0 || d <= 0 {
+		return nil
 	}
-	return all
+	fix := "longer than cinder-api needs under a batch"
+	if needed > d {
+		fix = fmt.Sprintf("more than %v, in which cinder carried out the slowest of them", needed.Round(time.Millisecond))
+	}
+	return []stackmend.Finding{warn(CodeTimeoutTooShort, p.subject(),
+		fmt.Sprintf("timeout server %v ended %d requests for volumes, which cinder may carry out all the same", d, timeouts),
+		fix+"; a stuck server then holds its requests that long")}
+}
+
+// judgeRetries: a request that finds its server dead is tried there again, and
+// lost, though another is well: until the checks have seen it.
+func (p Proxy) judgeRetries() []stackmend.Finding {
+	if len(p.writers()) < 2 || p.Retries > 0 && slices.Contains(p.Options, "redispatch") {
+		return nil
+	}
+	what := "without option redispatch"
+	if p.Retries == 0 {
+		what = "with retries 0"
+	}
+	return []stackmend.Finding{warn(CodeNoRedispatch, p.subject(), what+" a request whose server refuses the connection ends in a 503, though another server would take it, until the checks have seen that it is dead",
+		"option redispatch, and retries of at least 1: the last try goes to another server; only connections are tried again, so that no POST is sent twice; a request takes a second longer for each try")}
 }
 
 // retriesPOST: what is tried again after the request was sent, without an

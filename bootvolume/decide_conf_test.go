@@ -21,6 +21,7 @@ defaults
     timeout client 1m
     balance source
     option httplog
+    option redispatch
 listen cinder_api
     bind 10.0.0.1:8776
     retry-on all-retryable-errors
@@ -67,6 +68,15 @@ func TestHAProxyConf(t *testing.T) {
 	}
 	if r := Check(&Snapshot{Proxies: ps}); r.Status != stackmend.OK {
 		t.Errorf("%+v", r.Findings)
+	}
+	for text, want := range map[string]int{"option redispatch\n    retries 0": 1, "option redispatch\n    retries 1": 0, "retries 3": 1, "option redispatch\n    no option redispatch": 1} {
+		other, err := ReadHAProxy(strings.NewReader(strings.Replace(good, "option redispatch", text, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := codes(Check(&Snapshot{Proxies: other})); len(got) != want || want == 1 && got[0] != CodeNoRedispatch {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 	for i := range ps[0].Servers {
 		ps[0].Servers[i].Check = false
@@ -158,6 +168,41 @@ func TestIdleTimeouts(t *testing.T) {
 		}
 		if got := codes(Check(&Snapshot{Proxies: ps})); len(got) != want || slices.ContainsFunc(got, func(c string) bool { return c != CodeTimeoutTooShort }) {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// What the services are set to counts, and their default only without it.
+func TestIdleTimeoutsAgainstServices(t *testing.T) {
+	service := func(text string) ServiceConf {
+		c, err := ReadServiceConf(strings.NewReader("[database]\n"+text), "ctl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	node := func(wait string) []Node {
+		return []Node{{Host: "c1", Variables: map[string]string{"wait_timeout": wait}, Status: map[string]string{"wsrep_local_state_comment": "Synced", "wsrep_cluster_status": "Primary", "wsrep_ready": "ON"}}}
+	}
+	for name, c := range map[string]struct {
+		timeout, wait string
+		services      []ServiceConf
+		want          int
+	}{
+		"nothing is known of services":  {"5m", "28800", nil, 2},
+		"they have the default":         {"5m", "28800", []ServiceConf{service("")}, 2},
+		"they recycle sooner":           {"5m", "28800", []ServiceConf{service("connection_recycle_time = 280\n")}, 0},
+		"one of them does not":          {"5m", "28800", []ServiceConf{service("connection_recycle_time = 280\n"), service("")}, 2},
+		"by a former name":              {"5m", "28800", []ServiceConf{service("idle_timeout = 280\n")}, 0},
+		"they never do":                 {"90m", "28800", []ServiceConf{service("connection_recycle_time = -1\n")}, 3},
+		"the server itself is too soon": {"90m", "600", nil, 1},
+	} {
+		ps, err := ReadHAProxy(strings.NewReader("listen galera\n bind :3306\n timeout client " + c.timeout + "\n timeout server " + c.timeout + "\n server a h:3306 check\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := codes(Check(&Snapshot{Proxies: ps, Services: c.services, Nodes: node(c.wait)})); len(got) != c.want || slices.ContainsFunc(got, func(c string) bool { return c != CodeTimeoutTooShort }) {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

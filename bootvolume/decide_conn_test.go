@@ -15,6 +15,7 @@ const crowded = `global
 defaults
     mode http
     timeout connect 2s
+    option redispatch
     maxconn FRONT
     default-server check maxconn SERVER
 frontend front

@@ -25,6 +25,7 @@ func (s *Snapshot) live() []stackmend.Finding {
 			all = append(all, readAfterWrite(n.subject(), "wsrep_sync_wait = "+v))
 		}
 		all = append(all, s.differs(n)...)
+		all = append(all, n.idle(s.recycle())...)
 	}
 	all = append(all, s.apart()...)
 	return append(all, s.probed()...)
@@ -170,7 +171,7 @@ func (n Node) conflicts() []stackmend.Finding {
 	}
 	f := warn(CodeCertification, n.subject(),
 		fmt.Sprintf("%d transactions were aborted for one from another node, and %d failed certification, since the server began or FLUSH STATUS; each was a deadlock (1213) to its service", aborts, failures),
-		"let services write to one node; SELECT FOR UPDATE does not hold across nodes")
+		"let services write to one node, which costs the load sharing of reads; SELECT FOR UPDATE does not hold across nodes")
 	switch {
 	case n.Aborted+n.Uncertified > 0:
 		f.Message = fmt.Sprintf("within %v %d transactions were aborted for one from another node, and %d failed certification; each was a deadlock (1213) to its service", n.Over.Round(time.Millisecond), n.Aborted, n.Uncertified)
@@ -205,10 +206,20 @@ func (n Node) count(name string) int64 {
 	return c
 }
 
+// idle: the server itself ends sessions that are idle.
+func (n Node) idle(recycle time.Duration) []stackmend.Finding {
+	seconds, err := strconv.ParseInt(n.Variables["wait_timeout"], 10, 32)
+	if d := time.Duration(seconds) * time.Second; err == nil && d > 0 && d < recycle {
+		return []stackmend.Finding{warn(CodeTimeoutTooShort, n.subject(), fmt.Sprintf("wait_timeout %v cuts idle sessions that services keep %s", d, kept(recycle)),
+			"more than connection_recycle_time of oslo.db, or a connection_recycle_time below it; sessions that nobody uses then stay as long")}
+	}
+	return nil
+}
+
 // differs compares a node with its file.
 func (s *Snapshot) differs(n Node) []stackmend.Finding {
 	var all []stackmend.Finding
-	for _, g := range s.Galera {
+	for _, g := range s.nodeConfs() {
 		if g.Host != n.Host {
 			continue
 		}

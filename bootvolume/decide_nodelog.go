@@ -70,7 +70,7 @@ func (l NodeLog) conflicts(batch Span) []stackmend.Finding {
 	}
 	f := warn(CodeCertification, l.subject(),
 		fmt.Sprintf("%d transactions were aborted for one from another node, and %d failed certification, %d of them while the batch was booted; each was a deadlock (1213) to its service", aborted, uncertified, len(during)),
-		"let services write to one node; SELECT FOR UPDATE does not hold across nodes")
+		"let services write to one node, which costs the load sharing of reads; SELECT FOR UPDATE does not hold across nodes")
 	f.Evidence, f.Confidence = l.evidence(append(during, others...)), stackmend.High
 	return []stackmend.Finding{f}
 }

@@ -27,6 +27,7 @@ type Proxy struct {
 	NoRetry    []string // conditions of http-request disable-l7-retry
 	Ports      []string // of bind
 	Servers    []Server
+	Retries    int64    // of connections; 3 unless said
 	Disabled   bool     // it neither listens nor sends
 	Backends   []string // of a frontend: where default_backend and use_backend lead, as they are written
 	// MaxConn is how many connections a listen or frontend takes at once, and
@@ -79,7 +80,7 @@ func ReadHAProxy(r io.Reader) ([]Proxy, error) {
 }
 
 func fresh() settings {
-	return settings{proxy: Proxy{Mode: "tcp", Balance: "roundrobin", Timeouts: map[string]time.Duration{}}, server: Server{Weight: 1}}
+	return settings{proxy: Proxy{Mode: "tcp", Balance: "roundrobin", Retries: 3, Timeouts: map[string]time.Duration{}}, server: Server{Weight: 1}}
 }
 
 // clone lets a section change what it inherits.
@@ -225,6 +226,8 @@ func (s *settings) set(words []string) error {
 		if arg(1) == "option" {
 			p.Options = p.without(arg(2))
 		}
+	case "retries":
+		p.Retries = count(arg(1))
 	case "retry-on":
 		p.RetryOn = words[1:]
 	case "http-request":

@@ -126,4 +126,7 @@ type ServiceConf struct {
 	// Pool is how many sessions one process may open: max_pool_size and
 	// max_overflow together. Zero: no limit, or not read.
 	Pool int64
+	// Recycle is how long it keeps an idle session, connection_recycle_time;
+	// negative: for good; zero: not read.
+	Recycle time.Duration
 }
