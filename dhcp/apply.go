@@ -22,7 +22,7 @@ type Agent interface {
 	RestartNetworking(ctx context.Context, domain string) error
 }
 
-// A Port is an instance's port, as Neutron has it. None comes with this package.
+// A Port is an instance's port, as Neutron has it. That of dhcp/openstack is one.
 type Port interface {
 	// Port reports whether the admin state of the port with this UUID is up.
 	// It must have this MAC: else, and where there is none, the error is

@@ -66,7 +66,8 @@
 // by a lease that was taken: a guest whose client had died takes a lease when its
 // networking is restarted, and by a link that goes down and up only if it looks
 // at its carrier. The agent's default command is systemd's, and was not run: the
-// guest of the tests has none. No [Port] comes with this package.
+// guest of the tests has none. A [Port] of Neutron is in dhcp/openstack, tried with
+// the API of a Neutron whose agents do nothing to ports.
 //
 // # Load, to provoke and to prove
 //

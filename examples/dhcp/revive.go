@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"flag"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/dhcp"
+	"github.com/stackmend/stackmend/dhcp/openstack"
 	"github.com/stackmend/stackmend/examples/cli"
 )
 
@@ -19,6 +21,7 @@ type rescue struct {
 	wait, pause    time.Duration
 	most           int
 	virsh, restart string
+	cloud          string
 }
 
 func (r *rescue) flags(f *flag.FlagSet) {
@@ -28,6 +31,7 @@ func (r *rescue) flags(f *flag.FlagSet) {
 	f.IntVar(&r.most, "instances-at-most", 1, "with -revive: touch `N` instances in one run")
 	f.DurationVar(&r.pause, "pause", time.Minute, "with -revive: wait `this long` between two instances")
 	f.StringVar(&r.virsh, "virsh", "virsh -c qemu:///system", "the `COMMAND` for libvirt on the instances' compute node, its words separated by spaces")
+	f.StringVar(&r.cloud, "os-cloud", "", "ask the network API of cloud `NAME` of clouds.yaml which port has which MAC; with -revive, for the remedy port-down-up")
 	f.StringVar(&r.restart, "restart", "", "what the guest's agent has /bin/sh do to restart networking, a `SCRIPT` (default: systemctl try-restart of what manages networks)")
 }
 
@@ -113,7 +117,7 @@ func (s *settings) plan(context.Context) (*stackmend.Plan, error) {
 }
 
 // applier carries out a plan, also one of an earlier process.
-func (s *settings) applier(_ context.Context, p *stackmend.Plan) (stackmend.Applier, error) {
+func (s *settings) applier(ctx context.Context, p *stackmend.Plan) (stackmend.Applier, error) {
 	if len(p.Steps) > 0 && p.Steps[0].Verb == dhcp.VerbSoak {
 		return s.soaker(p)
 	}
@@ -122,7 +126,28 @@ func (s *settings) applier(_ context.Context, p *stackmend.Plan) (stackmend.Appl
 	}
 	l := s.revive.libvirt()
 	a := &dhcp.Applier{Link: l, Agent: l, Witness: dhcp.Observe(s.again), Instances: s.revive.most, Pause: s.revive.pause}
+	if s.revive.cloud != "" {
+		network, err := openstack.Login(ctx, s.revive.cloud, os.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		a.Port = openstack.New(network)
+	}
 	return a, nil
+}
+
+// readCloud asks Neutron for the ports.
+func (s *settings) readCloud(ctx context.Context) error {
+	if s.revive.cloud == "" {
+		return nil
+	}
+	network, err := openstack.Login(ctx, s.revive.cloud, os.Getenv)
+	if err != nil {
+		return err
+	}
+	list, err := openstack.Instances(ctx, network)
+	s.snapshot.Instances = append(s.snapshot.Instances, list...)
+	return err
 }
 
 // again reads the logs and captures anew.

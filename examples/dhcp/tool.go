@@ -111,7 +111,7 @@ func (s *settings) observe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, read := range []func(context.Context) error{s.readInstances, s.readHost} {
+	for _, read := range []func(context.Context) error{s.readInstances, s.readCloud, s.readHost} {
 		if err := read(ctx); err != nil {
 			return err
 		}

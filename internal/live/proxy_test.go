@@ -118,3 +118,21 @@ func ends(t *testing.T, c *openstack.Cloud, path string) func(http.ResponseWrite
 		return false
 	}
 }
+
+// refusesNth answers the nth request of a method as a load balancer without
+// servers does, once.
+func refusesNth(method string, nth int) func(http.ResponseWriter, *http.Request) bool {
+	var mu sync.Mutex
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != method {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if nth--; nth != 0 {
+			return false
+		}
+		http.Error(w, "<html><body><h1>503 Service Unavailable</h1></body></html>", http.StatusServiceUnavailable)
+		return true
+	}
+}
