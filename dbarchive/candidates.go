@@ -15,6 +15,7 @@ import (
 // tree and why it stays, if so.
 type candidate struct {
 	id      int64
+	at      int // its place on the page: of what follows each other nothing stays
 	uuid    string
 	host    string
 	cleaned bool
@@ -65,7 +66,7 @@ func (l *layout) read(ctx context.Context, s *session, r reading) (page, error) 
 
 // judge measures trees and decides which of them may go.
 func (l *layout) judge(ctx context.Context, s *session, cs []*candidate, r reading) error {
-	if err := l.measure(ctx, s, cs, r.copies); err != nil {
+	if err := l.measure(ctx, s, cs, r); err != nil {
 		return err
 	}
 	for _, c := range cs {
@@ -83,7 +84,7 @@ func (l *layout) roots(ctx context.Context, s *session, r reading) (page, error)
 		if err := rows.Scan(&c.id, &c.uuid, &c.host, &c.cleaned, &sec, &c.bytes); err != nil {
 			return err
 		}
-		c.deleted = time.Unix(sec, 0).UTC()
+		c.deleted, c.at = time.Unix(sec, 0).UTC(), len(p.all)
 		p.all = append(p.all, c)
 		return nil
 	}, l.candidates(r.before, r.after, r.last, r.limit))
@@ -108,28 +109,31 @@ type reading struct {
 }
 
 // measure counts the rows of the trees.
-func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, there copies) error {
-	by := map[string]*candidate{}
+func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, r reading) error {
+	by := map[string]*candidate{} // by id and by uuid
 	var named []*candidate
 	for _, c := range cs {
 		if uuidForm.MatchString(c.uuid) {
-			by[strings.ToLower(c.uuid)] = c
+			by[strings.ToLower(c.uuid)], by[strconv.FormatInt(c.id, 10)] = c, c
 			named = append(named, c)
 		}
 	}
 	if len(named) == 0 {
 		return nil
 	}
-	err := s.query(ctx, func(r *sql.Rows) error {
+	err := s.query(ctx, func(rows *sql.Rows) error {
 		var table int
-		var uuid string
+		var tree string
 		var n, live, bytes, in int64
-		if err := r.Scan(&table, &uuid, &n, &live, &bytes, &in); err != nil {
+		if err := rows.Scan(&table, &tree, &n, &live, &bytes, &in); err != nil {
 			return err
 		}
-		c := by[strings.ToLower(uuid)] // as the collation compares
-		if c == nil {
-			return fmt.Errorf("%s has rows for an instance %q that is written otherwise in instances", l.nameOf(table), uuid)
+		c := by[strings.ToLower(tree)] // as the collation compares
+		switch {
+		case c == nil && l.byID(table):
+			return nil // qualifies since the page was read
+		case c == nil:
+			return fmt.Errorf("%s has rows for an instance %q that is written otherwise in instances", l.nameOf(table), tree)
 		}
 		if live > 0 {
 			c.live = append(c.live, l.nameOf(table))
@@ -142,12 +146,15 @@ func (l *layout) measure(ctx context.Context, s *session, cs []*candidate, there
 			}
 		}
 		return nil
-	}, l.sizes(picked(named), there))
+	}, l.sizes(picked(named, r.before), r.copies))
 	if err != nil {
 		return fmt.Errorf("dbarchive: measuring trees: %w", err)
 	}
 	return nil
 }
+
+// byID reports whether layout.sizes tells a table's trees by their ids.
+func (l *layout) byID(i int) bool { return i == 0 || i > 0 && l.each()[i].keyed }
 
 // nameOf names the table behind a number of layout.sizes.
 func (l *layout) nameOf(i int) string {

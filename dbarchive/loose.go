@@ -1,9 +1,11 @@
 package dbarchive
 
 import (
-	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -18,7 +20,7 @@ func (l *layout) looseWhere(t *Table, before time.Time) string {
 	q := qualifies(before)
 	if m := l.tree.member(t.Name); m != nil && m.parent == nil {
 		q += fmt.Sprintf(" AND NOT EXISTS (SELECT 1 FROM %s AS i FORCE INDEX (%s) WHERE i.uuid=t.%s AND i.deleted<>0)",
-			qualified(l.source, instances), quote(cmp.Or(l.tree.root.table.Dead[l.tree.root.column], l.tree.root.index())), quote(m.column))
+			qualified(l.source, instances), quote(l.tree.root.index()), quote(m.column))
 	}
 	return q
 }
@@ -28,14 +30,40 @@ func (v *survey) looseTables() []*Table {
 	return slices.DeleteFunc(v.st.Schema.loose(), func(t *Table) bool { return v.per[t.Name] != nil && v.per[t.Name].Drift != "" })
 }
 
-// looseRows finds deleted rows that belong to no deleted instance.
-func (v *survey) looseRows(ctx context.Context, s *session, tables []*Table) (rs []RowRange, err error) {
-	for _, t := range tables {
-		if rs, err = v.l.looseOf(ctx, s, t, v.sel.Before, rs); err != nil {
-			return nil, err
+// aside is what is read beside the trees: ranges of deleted rows that belong to
+// no deleted instance, and how many rows name an instance that is not there.
+type aside struct {
+	loose []RowRange
+	gone  map[string]int64
+
+	err      error
+	looseErr error // of what is of no use once the plan is full
+}
+
+func (v *survey) aside(ctx, narrow context.Context, s *session, tables []*Table) (a aside) {
+	a.gone = map[string]int64{}
+	for _, m := range v.l.tree.members {
+		if m.parent != nil {
+			continue
+		}
+		rs, gone, err := v.l.beside(ctx, s, m, v.sel.Before, besideRows)
+		if err != nil {
+			a.err = fmt.Errorf("rows of %s without a deleted instance: %w", m.table.Name, err)
+			return a
+		}
+		if slices.Contains(tables, m.table) {
+			a.loose = append(a.loose, rs...)
+		}
+		if gone > 0 {
+			a.gone[m.table.Name] = gone
 		}
 	}
-	return rs, nil
+	for _, t := range tables {
+		if v.l.tree.member(t.Name) == nil && a.looseErr == nil {
+			a.loose, a.looseErr = v.l.looseOf(narrow, s, t, v.sel.Before, a.loose)
+		}
+	}
+	return a
 }
 
 // takeLoose counts the ranges for which there is room.
@@ -75,26 +103,88 @@ func (l *layout) looseOf(ctx context.Context, s *session, t *Table, before time.
 	}
 }
 
-// orphans counts rows whose instance does not exist: a foreign key was off
-// when they were left, and nothing of nova's finds them.
-func (v *survey) orphans(ctx context.Context, s *session) error {
-	v.st.Gone = map[string]int64{}
-	for _, m := range v.l.tree.members {
-		if m.parent != nil {
-			continue
-		}
-		var n int64
-		err := s.row(ctx, fmt.Sprintf("SELECT COUNT(*) FROM %s AS t LEFT JOIN %s AS i ON i.uuid=t.%[3]s WHERE t.%[3]s IS NOT NULL AND i.id IS NULL",
-			qualified(v.l.source, m.table.Name), qualified(v.l.source, instances), quote(m.column)), nil, &n)
+// besideRows is about how many entries of an index one statement of beside
+// reads.
+const besideRows = 200_000
+
+// beside looks for rows of a table whose instance is alive, or is not there: a
+// foreign key was off when those were left. It walks the index by which rows are
+// found, so that each instance is looked up once, and of most rows nothing else
+// is read.
+func (l *layout) beside(ctx context.Context, s *session, m *member, before time.Time, size int64) (rs []RowRange, gone int64, err error) {
+	by := map[int64]RowRange{} // key / rangeRows
+	for from, more := "", true; more; {
+		to, err := l.besideEnd(ctx, s, m, from, size)
 		if err != nil {
-			if err := v.unseen("rows of "+m.table.Name+" whose instance is gone", err); err != nil {
+			return nil, 0, err
+		}
+		where, args := between("k."+quote(m.column), from, to)
+		err = s.query(ctx, func(r *sql.Rows) error {
+			var part, without int64
+			some := RowRange{Table: m.table.Name}
+			if err := r.Scan(&part, &without, &some.First, &some.Last, &some.Rows); err != nil {
 				return err
 			}
-			continue
+			gone += without
+			if all, ok := by[part]; ok && some.Rows > 0 {
+				some.First, some.Last, some.Rows = min(all.First, some.First), max(all.Last, some.Last), all.Rows+some.Rows
+			}
+			if some.Rows > 0 {
+				by[part] = some
+			}
+			return nil
+		}, l.besides(m, before, where), args...)
+		if err != nil {
+			return nil, 0, err
 		}
-		if n > 0 {
-			v.st.Gone[m.table.Name] = n
-		}
+		from, more = to, to != ""
 	}
-	return nil
+	for _, part := range slices.Sorted(maps.Keys(by)) {
+		rs = append(rs, by[part])
+	}
+	return rs, gone, nil
+}
+
+// besideEnd says up to which instance the next statement reads; none: up to
+// the end.
+func (l *layout) besideEnd(ctx context.Context, s *session, m *member, from string, size int64) (to string, err error) {
+	if m.table.Rows <= size {
+		return "", nil
+	}
+	column := "k." + quote(m.column)
+	err = s.row(ctx, fmt.Sprintf("SELECT %[1]s FROM %[2]s AS k FORCE INDEX (%[3]s) WHERE %[1]s>? ORDER BY %[1]s LIMIT 1 OFFSET %[4]d",
+		column, qualified(l.source, m.table.Name), quote(m.index()), size), []any{from}, &to)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return to, err
+}
+
+// between selects what comes after from up to to. Without from it is also what
+// has no value; an empty to is the end.
+func between(column, from, to string) (where string, args []any) {
+	switch {
+	case from == "" && to == "":
+		return "TRUE", nil
+	case from == "":
+		return "(" + column + " IS NULL OR " + column + "<=?)", []any{to}
+	case to == "":
+		return column + ">?", []any{from}
+	}
+	return column + ">? AND " + column + "<=?", []any{from, to}
+}
+
+// besides selects, by parts of the primary key: rows whose instance is not
+// there, and first, last and number of those that go on their own.
+func (l *layout) besides(m *member, before time.Time, where string) string {
+	table, key, column := qualified(l.source, m.table.Name), quote(m.table.key()), "k."+quote(m.column)
+	goes := "FALSE"
+	if m.table.has("deleted") && m.table.has("deleted_at") {
+		goes = qualifies(before)
+	}
+	return fmt.Sprintf(`SELECT STRAIGHT_JOIN k.%[1]s DIV %[2]d AS part, SUM(%[3]s IS NOT NULL AND i.id IS NULL), IFNULL(MIN(t.%[1]s),0), IFNULL(MAX(t.%[1]s),0), COUNT(t.%[1]s)
+		FROM %[4]s AS k FORCE INDEX (%[5]s) LEFT JOIN %[6]s AS i FORCE INDEX (%[7]s) ON i.uuid=%[3]s
+		LEFT JOIN %[4]s AS t FORCE INDEX (PRIMARY) ON t.%[1]s=k.%[1]s AND %[8]s
+		WHERE %[9]s AND IFNULL(i.deleted,0)=0 GROUP BY part`,
+		key, rangeRows, column, table, quote(m.index()), qualified(l.source, instances), quote(l.tree.root.index()), goes, where)
 }

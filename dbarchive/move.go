@@ -104,7 +104,7 @@ func (m *mover) archive(ctx context.Context, cs []*candidate, rows []apiRow, mer
 	if err := m.assert(ctx, cs, filled); err != nil {
 		return err
 	}
-	p := picked(cs)
+	p := picked(cs, m.before)
 	copied := map[*member]int64{}
 	for _, mem := range filled {
 		n, err := m.affected(ctx, m.l.copy(mem, p, merge))

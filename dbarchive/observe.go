@@ -8,8 +8,19 @@ import (
 	"time"
 )
 
-// rangeTrees is how many trees a range holds, and so a step of a plan.
-const rangeTrees = 2500
+// A range, and so a step of a plan, holds at most rangeTrees trees. What is less
+// than rangesLeast such ranges is cut into as many smaller ones, so that workers
+// side by side end at about the same time.
+const (
+	rangeTrees  = 2500
+	rangeLeast  = 250
+	rangesLeast = 8
+)
+
+// treesOf says how many trees each range of so many should hold.
+func treesOf(qualify int64) int64 {
+	return max(rangeLeast, min(rangeTrees, (qualify+rangesLeast-1)/rangesLeast))
+}
 
 // keptExamples is how many trees are named for each reason.
 const keptExamples = 20

@@ -26,8 +26,6 @@ type Table struct {
 	PrimaryKey []string
 	// Indexes maps a column to an index that begins with it.
 	Indexes map[string]string
-	// Dead maps a column to an index that goes on with deleted.
-	Dead map[string]string
 }
 
 // A Column of a table.

@@ -164,7 +164,7 @@ func (s *session) describeAs(ctx context.Context, database string) (*Schema, err
 
 func (s *session) readTables(ctx context.Context, sc *Schema) error {
 	return s.query(ctx, func(r *sql.Rows) error {
-		t := &Table{Indexes: map[string]string{}, Dead: map[string]string{}}
+		t := &Table{Indexes: map[string]string{}}
 		if err := r.Scan(&t.Name, &t.Engine, &t.Rows, &t.Bytes); err != nil {
 			return err
 		}
@@ -192,7 +192,6 @@ func (s *session) readColumns(ctx context.Context, sc *Schema) error {
 }
 
 func (s *session) readIndexes(ctx context.Context, sc *Schema) error {
-	var first string // column of the index
 	return s.query(ctx, func(r *sql.Rows) error {
 		var table, index, column string
 		var seq int
@@ -206,14 +205,8 @@ func (s *session) readIndexes(ctx context.Context, sc *Schema) error {
 		if index == "PRIMARY" {
 			t.PrimaryKey = append(t.PrimaryKey, column)
 		}
-		if seq == 1 {
-			first = column
-			if t.Indexes[column] == "" {
-				t.Indexes[column] = index
-			}
-		}
-		if seq == 2 && column == "deleted" {
-			t.Dead[first] = index
+		if seq == 1 && t.Indexes[column] == "" {
+			t.Indexes[column] = index
 		}
 		return nil
 	}, `SELECT table_name, index_name, column_name, seq_in_index FROM information_schema.statistics

@@ -36,10 +36,36 @@ func (l *layout) from(m *member) (from, uuid string) {
 	return l.after(m, "")
 }
 
-// A pick names trees in the two ways in which statements find their rows.
-type pick struct{ ids, uuids string }
+// A pick names trees in the ways in which statements find their rows. What only
+// reads may say them as a range, for a server looks at every item of a list; what
+// deletes locks the rows that it looks at, and must not look at others.
+type pick struct {
+	ids, uuids string
+	span       string // of ids, and what they have in common; empty: they are too far apart
+}
 
-func picked(cs []*candidate) pick { return pick{ids(cs), uuids(cs)} }
+// sparse is how many ids per tree a range may have.
+const sparse = 4
+
+func picked(cs []*candidate, before time.Time) pick {
+	p := pick{ids: ids(cs), uuids: uuids(cs)}
+	first, last := cs[0], cs[len(cs)-1]
+	if last.at-first.at == len(cs)-1 && last.id-first.id < sparse*int64(len(cs)) {
+		p.span = fmt.Sprintf("%%[1]s.id BETWEEN %d AND %d AND %s", first.id, last.id, qualifiesAs("%[1]s", before))
+	}
+	return p
+}
+
+// of selects the trees by the alias of instances.
+func (p pick) of(alias string) string {
+	if p.span == "" {
+		return alias + ".id IN (" + p.ids + ")"
+	}
+	return fmt.Sprintf(p.span, alias)
+}
+
+// listed is the pick for what locks.
+func (p pick) listed() pick { p.span = ""; return p }
 
 // reach is from, with the condition that selects trees, for statements that
 // only read the member. Where foreign keys lead on it begins at the primary key
@@ -51,10 +77,10 @@ func (l *layout) reach(m *member, p pick) (from, uuid, where string) {
 	}
 	switch {
 	case m == l.tree.root:
-		return root("t"), "t.uuid", "t.id IN (" + p.ids + ")"
+		return root("t"), "t.uuid", p.of("t")
 	case m.keyed:
 		from, _ = l.after(m, root("r"))
-		return from, "r.uuid", "r.id IN (" + p.ids + ")"
+		return from, "r.uuid", p.of("r")
 	}
 	from, uuid = l.from(m)
 	return from, uuid, uuid + " IN (" + p.uuids + ")"
@@ -141,7 +167,7 @@ func (l *layout) remove(m *member, p pick) string {
 	from, uuid := l.from(m)
 	where := uuid + " IN (" + p.uuids + ")"
 	if m == l.tree.root || m.parent != nil {
-		from, _, where = l.reach(m, p)
+		from, _, where = l.reach(m, p.listed())
 	}
 	return fmt.Sprintf("DELETE t FROM %s STRAIGHT_JOIN %s AS c FORCE INDEX (PRIMARY) ON c.%[3]s=t.%[3]s WHERE %s%s AND %s",
 		from, l.dest(m.table.Name), quote(m.table.key()), where, m.dead(), same(m.table, "t", "c"))
@@ -153,27 +179,17 @@ func (l *layout) count(m *member, p pick) string {
 }
 
 // same compares every column of two rows. Text is compared as bytes, for most
-// collations find different texts equal. The length is compared too where a
-// value could be longer than max_allowed_packet: CAST would make it NULL.
+// collations find different texts equal. One side that is binary makes the
+// comparison binary; CONVERT, unlike CAST, also of what is longer than
+// max_allowed_packet.
 func same(t *Table, a, b string) string {
-	var terms []string
-	for _, c := range t.stored() {
+	return list(t.stored(), func(c Column) string {
 		n := quote(c.Name)
-		switch {
-		case c.Charset == "" && !isBlob(c):
-			terms = append(terms, fmt.Sprintf("%s.%s<=>%s.%s", a, n, b, n))
-		default:
-			if isLong(c) {
-				terms = append(terms, fmt.Sprintf("LENGTH(%s.%s)<=>LENGTH(%s.%s)", a, n, b, n))
-			}
-			terms = append(terms, fmt.Sprintf("CAST(%s.%s AS BINARY)<=>CAST(%s.%s AS BINARY)", a, n, b, n))
+		if c.Charset == "" { // neither has a collation
+			return fmt.Sprintf("%s.%s<=>%s.%s", a, n, b, n)
 		}
-	}
-	return strings.Join(terms, " AND ")
-}
-
-func isBlob(c Column) bool {
-	return strings.HasSuffix(c.DataType, "blob") || strings.HasSuffix(c.DataType, "binary")
+		return fmt.Sprintf("%s.%s<=>CONVERT(%s.%s USING binary)", a, n, b, n)
+	}, " AND ")
 }
 
 func isLong(c Column) bool {
@@ -203,8 +219,10 @@ func (l *layout) candidates(before time.Time, after, last int64, limit int) stri
 
 // qualifies is the condition for a tree's root. It is asserted again, under a
 // lock, in the transaction that moves the tree.
-func qualifies(before time.Time) string {
-	return fmt.Sprintf("t.deleted<>0 AND t.deleted_at<'%s'", before.UTC().Format(time.DateTime))
+func qualifies(before time.Time) string { return qualifiesAs("t", before) }
+
+func qualifiesAs(alias string, before time.Time) string {
+	return fmt.Sprintf("%[1]s.deleted<>0 AND %[1]s.deleted_at<'%[2]s'", alias, before.UTC().Format(time.DateTime))
 }
 
 // lockRoots locks those of the given instances that still qualify.
@@ -213,16 +231,16 @@ func (l *layout) lockRoots(before time.Time, ids string) string {
 		qualified(l.source, instances), ids, qualifies(before))
 }
 
-// sizes counts, for the given instances and every member and blocker: rows that
+// sizes counts, for the given instances (by their id, or where no foreign key
+// leads to them by their uuid) and every member and blocker: rows that
 // go, rows that are alive, bytes, and where the copies are known, rows whose key
 // the destination has.
 func (l *layout) sizes(p pick, there copies) string {
 	var parts []string
 	for i, m := range l.each() {
 		from, uuid, where := l.reach(m, p)
-		by := uuid
 		if m == l.tree.root || m.keyed {
-			by = strings.TrimSuffix(uuid, "uuid") + "id" // in the order of the join
+			uuid = strings.TrimSuffix(uuid, "uuid") + "id" // in the order of the join
 		}
 		live, in := "0", "0"
 		switch {
@@ -238,7 +256,7 @@ func (l *layout) sizes(p pick, there copies) string {
 			in = fmt.Sprintf("COUNT(c.%s)", key)
 		}
 		parts = append(parts, fmt.Sprintf("SELECT %d, %s, COUNT(*), %s, SUM(%s), %s FROM %s WHERE %s GROUP BY %s",
-			i, uuid, live, bytesOf(m.table), in, from, where, by))
+			i, uuid, live, bytesOf(m.table), in, from, where, uuid))
 	}
 	for i, b := range l.tree.blockers {
 		live := ""

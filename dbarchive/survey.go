@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // A survey reads, page by page, what would move.
@@ -59,17 +58,13 @@ func (v *survey) rows(ctx context.Context) error {
 		return err
 	}
 	tables := v.looseTables() // before trees are counted to the same tables
-	var rs []RowRange
-	var looseErr, orphansErr error
-	aside := func(s *session) {
-		orphansErr = v.orphans(ctx, s)
-		rs, looseErr = v.looseRows(narrow, s, tables)
-	}
+	var besides aside
+	read := func(s *session) { besides = v.aside(ctx, narrow, s, tables) }
 	over := make(chan struct{})
 	if len(readers) == 0 {
 		close(over)
 	} else {
-		go func() { defer close(over); aside(readers[0]) }()
+		go func() { defer close(over); read(readers[0]) }()
 	}
 	err = v.trees(ctx, readers[min(1, len(readers)):])
 	if err != nil || v.st.Cut {
@@ -77,19 +72,20 @@ func (v *survey) rows(ctx context.Context) error {
 	}
 	<-over
 	if len(readers) == 0 && err == nil {
-		aside(v.s)
+		read(v.s)
 	}
+	v.st.Gone = besides.gone
 	switch {
 	case err != nil:
 		return err
-	case orphansErr != nil:
-		return orphansErr
+	case besides.err != nil:
+		return besides.err
 	case v.st.Cut:
 		return nil
-	case looseErr == nil:
-		v.takeLoose(rs)
+	case besides.looseErr == nil:
+		v.takeLoose(besides.loose)
 	}
-	return looseErr
+	return besides.looseErr
 }
 
 func (v *survey) table(name string) *TableState {
@@ -214,7 +210,7 @@ func (v *survey) add(c *candidate) bool {
 	if c.total() > defaultRows || c.bytes > defaultBytes {
 		v.cur.Alone++
 	}
-	if v.cur.Instances >= rangeTrees {
+	if v.cur.Instances >= treesOf(v.st.Instances.Qualify) {
 		v.close()
 	}
 	return true
@@ -252,7 +248,7 @@ func (v *survey) estimate(ctx context.Context, after int64) error {
 	for {
 		r := Range{Estimated: true}
 		err := v.s.row(ctx, fmt.Sprintf("SELECT IFNULL(MIN(id),0), IFNULL(MAX(id),0), COUNT(*) FROM (SELECT t.id FROM %s AS t FORCE INDEX (PRIMARY) WHERE t.id>%d AND %s ORDER BY t.id LIMIT %d) AS r",
-			qualified(v.l.source, instances), after, qualifies(v.sel.Before), rangeTrees), nil, &r.First, &r.Last, &r.Instances)
+			qualified(v.l.source, instances), after, qualifies(v.sel.Before), treesOf(v.st.Instances.Qualify)), nil, &r.First, &r.Last, &r.Instances)
 		if err != nil {
 			return err
 		}
@@ -272,14 +268,5 @@ func (v *survey) estimate(ctx context.Context, after int64) error {
 	for _, t := range v.per {
 		t.Move, t.Bytes, t.Estimated = int64(float64(t.Move)*factor), int64(float64(t.Bytes)*factor), true
 	}
-	return nil
-}
-
-// unseen notes what a limit of ours or of the account's rights kept from view.
-func (v *survey) unseen(what string, err error) error {
-	if classify(err) == fatal && !isNumber(err, 1142) {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	v.st.Unseen = append(v.st.Unseen, what+": "+strings.TrimSpace(err.Error()))
 	return nil
 }
