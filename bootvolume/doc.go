@@ -76,7 +76,8 @@
 //
 // # What it does not do
 //
-// An edit keeps owner and mode of a file, not its extended attributes: restore an SELinux context with restorecon.
+// An edit of a file does not look whether a later one, such as of a
+// --config-dir, sets the same option again. It keeps owner and mode of a file, not its extended attributes: restore an SELinux context with restorecon.
 //
 // # Memory
 //

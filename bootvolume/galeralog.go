@@ -74,15 +74,15 @@ func nodeLog(r *logtail.Reader, o Log) (NodeLog, error) {
 	return l, r.Err()
 }
 
-// nodeKindOf knows the words of MariaDB (sql/wsrep_thd.cc, storage/innobase) and
-// of Galera (galera/src/certification.cpp, gcs/src/gcs.cpp).
+// nodeKindOf knows the words of MariaDB 10.11 (its macro WSREP_LOG_CONFLICT) and
+// of galera-4 26.4 (galera/src/certification.cpp, gcs/src/gcs.cpp).
 func nodeKindOf(text []byte) (NodeKind, bool) {
 	_, text, ok := bytes.Cut(text, []byte("WSREP: "))
 	if !ok {
 		return "", false
 	}
 	switch {
-	case bytes.HasPrefix(text, []byte("cluster conflict due to ")):
+	case bytes.HasPrefix(text, []byte("cluster conflict due to high priority abort")):
 		return Aborted, true
 	case bytes.Contains(text, []byte("trx conflict for key ")):
 		// The first of the two is the one that failed; it is told on each node.
