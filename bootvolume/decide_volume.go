@@ -86,14 +86,18 @@ func (b Boot) orphan(p Post, last bool) string {
 		return ""
 	}
 	gone := p.HAProxy != nil && p.HAProxy.timedOut()
+	doubt := slack // clocks were not compared
+	if b.Paired == ByRequest {
+		doubt = margin
+	}
 	switch end := p.end(); {
 	case gone && (!last || b.Failure != ""):
 		return fmt.Sprintf("cinder created a volume though HAProxy had told nova that it would not, at %s; nobody will use or delete it", stampText(end))
 	case !last || b.Failure == "" || b.Ended.IsZero():
 		return ""
-	case c.Accepted.After(b.Ended):
+	case c.Accepted.Sub(b.Ended) > doubt:
 		return fmt.Sprintf("cinder created a volume %v after nova had given up; nobody will use or delete it", c.Accepted.Sub(b.Ended).Round(time.Millisecond))
-	case c.Made.After(b.Ended):
+	case c.Made.Sub(b.Ended) > doubt:
 		return fmt.Sprintf("cinder-volume of %s made the volume %v after nova had given up; nobody will use or delete it", c.VolumeHost, c.Made.Sub(b.Ended).Round(time.Millisecond))
 	case !c.Made.IsZero() && (tooSlow.MatchString(b.Failure) || notFound.MatchString(b.Failure)):
 		return "cinder-volume of " + c.VolumeHost + " made the volume, and nova gave up without it; no request to delete it is in the logs at hand"

@@ -184,7 +184,7 @@ func mayMatter(rest []byte) bool {
 
 // says reports whether a text has one of the words that matter of a logger.
 func says(logger string, text []byte) bool {
-	for _, word := range words[logger] {
+	for _, word := range words(logger) {
 		if bytes.Contains(text, word) {
 			return true
 		}
@@ -211,21 +211,55 @@ const (
 	cinderServer    = "cinder" // eventlet.wsgi, which writes as the service
 )
 
-// words are what a line that matters has after its logger.
-var words = map[string][][]byte{
-	novaRequests:    {[]byte(`/servers" status: 202 `)},
-	novaClaims:      {[]byte("Claim successful")},
-	novaManager:     {[]byte("block device"), []byte("to build instance")},
-	novaBlockDevice: {[]byte("Booting with ")},
-	cinderWSGI:      {[]byte("] POST "), []byte("/volumes returned"), []byte("returned with HTTP 202")},
-	cinderVolumes:   {[]byte("Create volume of ")},
-	cinderVolumeAPI: {[]byte(" issued successfully."), []byte("Volume created successfully.")},
-	cinderQuota:     {[]byte("Quota exceeded for")},
-	cinderFault:     {[]byte("Caught error:")},
-	cinderServer:    {[]byte("OSError: write error")},
-	cinderSchedule:  {[]byte(noBackend)},
-	cinderCreate:    {[]byte(": being created as "), []byte("): created successfully")},
-	rpcServer:       {[]byte(unhandled)},
+// What a line that matters has after its logger.
+var (
+	wordsOfNovaRequests    = [][]byte{[]byte(`/servers" status: 202 `)}
+	wordsOfNovaClaims      = [][]byte{[]byte("Claim successful")}
+	wordsOfNovaManager     = [][]byte{[]byte("block device"), []byte("to build instance")}
+	wordsOfNovaBlockDevice = [][]byte{[]byte("Booting with ")}
+	wordsOfCinderWSGI      = [][]byte{[]byte("] POST "), []byte("/volumes returned"), []byte("returned with HTTP 202")}
+	wordsOfCinderVolumes   = [][]byte{[]byte("Create volume of ")}
+	wordsOfCinderVolumeAPI = [][]byte{[]byte(" issued successfully."), []byte("Volume created successfully.")}
+	wordsOfCinderQuota     = [][]byte{[]byte("Quota exceeded for")}
+	wordsOfCinderFault     = [][]byte{[]byte("Caught error:")}
+	wordsOfCinderServer    = [][]byte{[]byte("OSError: write error")}
+	wordsOfCinderSchedule  = [][]byte{[]byte(noBackend)}
+	wordsOfCinderCreate    = [][]byte{[]byte(": being created as "), []byte("): created successfully")}
+	wordsOfRpcServer       = [][]byte{[]byte(unhandled)}
+)
+
+// words are those of a logger. A switch is quicker than a map, and every line
+// comes here.
+func words(logger string) [][]byte {
+	switch logger {
+	case novaRequests:
+		return wordsOfNovaRequests
+	case novaClaims:
+		return wordsOfNovaClaims
+	case novaManager:
+		return wordsOfNovaManager
+	case novaBlockDevice:
+		return wordsOfNovaBlockDevice
+	case cinderWSGI:
+		return wordsOfCinderWSGI
+	case cinderVolumes:
+		return wordsOfCinderVolumes
+	case cinderVolumeAPI:
+		return wordsOfCinderVolumeAPI
+	case cinderQuota:
+		return wordsOfCinderQuota
+	case cinderFault:
+		return wordsOfCinderFault
+	case cinderServer:
+		return wordsOfCinderServer
+	case cinderSchedule:
+		return wordsOfCinderSchedule
+	case cinderCreate:
+		return wordsOfCinderCreate
+	case rpcServer:
+		return wordsOfRpcServer
+	}
+	return nil
 }
 
 // kindOf knows the words of nova (api/openstack/requestlog.py,

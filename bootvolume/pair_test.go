@@ -221,6 +221,8 @@ func TestTwoIDsOfOneProcess(t *testing.T) {
 	p.accept(800, "made-a")
 	p.accept(850, "made-b")
 	p.events[len(p.events)-1].PID = "8" // another process, which has no POST
+	p.accept(860, "made-c")
+	p.events[len(p.events)-1].Project = "of others"
 	got := p.follow(t)
 	if c := got["a"].Cinder; c == nil || c.Own != "post-a" || !c.Accepted.Equal(at(800)) || c.Paired != ByOrder {
 		t.Errorf("%+v", c)
@@ -252,4 +254,31 @@ func TestManyWithoutIDs(t *testing.T) {
 		t.Errorf("%v: %v", took, got)
 	}
 	t.Log(time.Since(begun))
+}
+
+// A volume that was not found just after it was made is nobody's, whenever it
+// was finished; one that was finished a moment after an instance ran is not.
+func TestOrphanThatWasNotFound(t *testing.T) {
+	const volume = "1105461f-f306-4142-90f0-a8f57b95a361"
+	var p pairing
+	p.boot("a", 5000, "Instance failed block device setup: nova.exception.VolumeNotFound: Volume "+volume+" could not be found.", 0)
+	p.boot("b", 9000, "", 6000)
+	p.post(10, 300, 202, "own-a")
+	p.post(6010, 300, 202, "own-b")
+	for own, ms := range map[string]int{"own-a": 700, "own-b": 9100} {
+		e := Event{Kind: Making, Host: "ctl1", Request: own, Own: own, Project: "p", At: at(ms - 100), Volume: volume}
+		if own == "own-b" {
+			e.Volume = "b2142600-f6cf-49f5-adab-db501fc90bdf"
+		}
+		p.events = append(p.events, e)
+		e.Kind, e.At = Made, at(ms)
+		p.events = append(p.events, e)
+	}
+	r := Check(&Snapshot{Logs: Logs{Events: p.events, Requests: p.requests}})
+	if got := orphansOf(r); !slices.Equal(got, []string{volume}) {
+		t.Errorf("%v of %+v", got, r.Findings)
+	}
+	if got := p.verdicts()["a"]; got != CodeIDNotFound+" high" {
+		t.Error(got)
+	}
 }

@@ -122,6 +122,20 @@ func TestServicesMissing(t *testing.T) {
 	}
 }
 
+// Every service says of whatever failed that it did.
+func TestFailuresOfOthers(t *testing.T) {
+	b, err := os.ReadFile("testdata/services/cinder-volume.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, want := range map[Source]bool{Volume: true, Compute: false} {
+		l := readOne(t, string(b), source)
+		if got := slices.ContainsFunc(l.Events, func(e Event) bool { return e.Kind == Unmade }); got != want {
+			t.Errorf("%s: %v", source, got)
+		}
+	}
+}
+
 // A volume that was deleted after all is no orphan.
 func TestDeletedIsNoOrphan(t *testing.T) {
 	s := recorded(t, "services")
