@@ -55,10 +55,10 @@
 // Through cephadm, docker and podman it is NOT tested: see package
 // ceph/supervisor. The pause of an orchestrator is tested with a scripted one
 // (src/pybind/mgr/orchestrator/module.py at v16.2.15). The trim rules are those
-// of src/tools/ceph_objectstore_tool.cc at v16.2.15. Dups can be trimmed offline from 15.2.17, 16.2.11 and 17.2.4 on
-// (tracker 53729). When the OSD has started, peers whose logs are longer give it
-// their older entries back as dups: dups stay low only once every member of a
-// placement group was trimmed.
+// of src/tools/ceph_objectstore_tool.cc at v16.2.15. Dups can be trimmed offline
+// from 15.2.17, 16.2.11 and 17.2.4 on (tracker 53729). When the OSD has started,
+// peers whose logs are longer give it their older entries back as dups: dups stay
+// low only once every member of a placement group was trimmed.
 //
 // # Speed
 //

@@ -307,15 +307,14 @@ func pools(t testing.TB, c *labceph.Cluster) []string {
 // offline holds an OSD down while f looks at its store.
 func offline(t testing.TB, c *labceph.Cluster, id int, f func()) {
 	t.Helper()
-	s := config(c).Supervisor
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	for _, a := range []supervisor.Action{supervisor.Hold, supervisor.Stop} {
-		must(t, s.Do(ctx, supervisor.Change{OSD: id, Action: a}))
+	do := func(a supervisor.Action) {
+		must(t, config(c).Supervisor.Do(ctx(t), supervisor.Change{OSD: id, Action: a}))
 	}
-	f()
-	must(t, s.Do(ctx, supervisor.Change{OSD: id, Action: supervisor.Release}))
-	must(t, s.Do(ctx, supervisor.Change{OSD: id, Action: supervisor.Start}))
+	do(supervisor.Hold)
+	do(supervisor.Stop)
+	f() // takes as long as it takes
+	do(supervisor.Release)
+	do(supervisor.Start)
 }
 
 // logs are the entries and dups of each placement group in a store.
