@@ -16,7 +16,6 @@ type quick struct {
 	worded  bool   // tail has a word that lines are looked for by
 	tails   map[string]bool
 	iface   []byte // of the last message
-	name    string // as the track has it
 	xid     uint32 // of the last line, and its text
 	xidText []byte
 	phrases [256]phrase
