@@ -84,29 +84,6 @@ func onOwn(t *testing.T, c *labceph.Cluster) {
 	}
 }
 
-// span is when something was done to an OSD.
-type span struct{ from, to time.Time }
-
-func (s span) meets(o span) bool { return s.from.Before(o.to) && o.from.Before(s.to) }
-
-// spans are from the stop of each OSD to its return, and those of its trim.
-func spans(r stackmend.Result) (away, trims map[string]span) {
-	away, trims = map[string]span{}, map[string]span{}
-	for _, o := range r.Outcomes {
-		s := away[o.Step.Target]
-		switch o.Step.Verb {
-		case "stop-osd":
-			s.from = o.Started
-		case "start-osd":
-			s.to = o.Finished
-		case "trim-pg-logs":
-			trims[o.Step.Target] = span{o.Started, o.Finished}
-		}
-		away[o.Step.Target] = s
-	}
-	return away, trims
-}
-
 // TestHosts is OSDs of two hosts in one run, by ssh: a canary, then the next
 // host, whose OSDs are trimmed side by side. No two hosts are ever touched at
 // once.
