@@ -34,7 +34,11 @@ func TestTrimIsPlanned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	meta, err := json.Marshal(map[string]string{"ceph_version": strings.TrimSpace(string(version))})
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := json.Marshal(map[string]string{"ceph_version": strings.TrimSpace(string(version)), "hostname": machine})
 	if err != nil {
 		t.Fatal(err)
 	}
