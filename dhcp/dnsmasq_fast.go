@@ -3,89 +3,19 @@ package dhcp
 import (
 	"bytes"
 	"time"
-
-	"github.com/stackmend/stackmend/internal/logtail"
 )
-
-// quick is how lines of dnsmasq are read the short way: nearly all of a busy
-// server's log begin as one that was read the long way, but for the time. A
-// test holds the short way to the long one.
-type quick struct {
-	head    []byte // how the last line began: its time, host and program
-	tail    []byte // of head, without the time
-	worded  bool   // tail has a word that lines are looked for by
-	tails   map[string]bool
-	iface   []byte // of the last message
-	xid     uint32 // of the last line, and its text
-	xidText []byte
-	phrases [256]phrase
-}
 
 // stampLen is the length of a stamp of RFC 3164.
 const stampLen = len("Jan _2 15:04:05")
 
-// maxTails bounds the hosts and programs of one log that are known.
-const maxTails = 4_096
-
-// remember keeps how a line of dnsmasq began, for the next ones.
-func (l *logReader) remember(line logtail.Line) {
-	m, q := &l.m, &l.quick
-	n := len(line.Text) - len(m.text)
-	if l.format != Dnsmasq && l.format != Auto || l.spoke.format != Dnsmasq || string(m.tag) != l.tag || n < stampLen+2 || line.Text[n-1] != ' ' || !classic(line.Text) {
-		return
-	}
-	tail := line.Text[stampLen:n]
-	if !letter(tail[1]) || bytes.HasPrefix(tail, []byte(" UTC")) || bytes.HasPrefix(tail, []byte(" GMT")) { // may be of the stamp
-		return
-	}
-	worded, known := q.tails[string(tail)]
-	if !known {
-		if q.tails == nil {
-			q.tails = map[string]bool{}
-		}
-		worded = l.worded(tail)
-		if len(q.tails) < maxTails {
-			q.tails[string(tail)] = worded
-		}
-	}
-	q.begin(line.Text[:n], worded)
-}
-
-// begin makes this the beginning of the last line.
-func (q *quick) begin(head []byte, worded bool) {
-	q.head = append(q.head[:0], head...)
-	q.tail, q.worded = q.head[stampLen:], worded
-}
-
-// classic reports whether a text begins with a stamp of RFC 3164 of the usual
-// width, or with what is no stamp at all.
-func classic(b []byte) bool {
-	return len(b) > stampLen && letter(b[0]) && letter(b[1]) && letter(b[2]) && b[3] == ' ' && b[6] == ' ' && digit(b[7]) && digit(b[8]) && b[9] == ':' &&
-		digit(b[10]) && digit(b[11]) && b[12] == ':' && digit(b[13]) && digit(b[14]) && b[15] == ' '
-}
-
-func digit(c byte) bool  { return c-'0' <= 9 }
-func letter(c byte) bool { return c|0x20-'a' < 26 }
-
-// worded reports whether a text has a word that lines are looked for by.
-func (l *logReader) worded(text []byte) bool {
-	for _, w := range l.look {
-		if bytes.Contains(text, []byte(w)) {
-			return true
-		}
-	}
-	return false
-}
-
-// take reads whole lines from the beginning of a text, as many as can be read
-// the short way, and returns their length and number. It is called by the
-// Reader of the log, which reads the next line the long way then.
-func (l *logReader) take(text []byte, before int64) (n int, lines int64) {
-	if len(l.quick.head) == 0 {
-		return 0, 0
-	}
+// take makes records of whole lines from the beginning of a text, as many as
+// can be read the short way: nearly all of a busy server's log begin as the
+// line before, but for the time. It returns their length and number. A test
+// holds the short way to the long one.
+func (s *scanner) take(text []byte, before int64) (n int, lines int64) {
+	at := len(s.text) - len(text)
 	for n < len(text) {
-		used := l.takeLine(text[n:], before+lines+1)
+		used := s.takeLine(text[n:], at+n, before+lines+1)
 		if used == 0 {
 			break
 		}
@@ -97,15 +27,13 @@ func (l *logReader) take(text []byte, before int64) (n int, lines int64) {
 
 // takeLine reads one line and returns its length with its end; 0, having done
 // nothing, where anything is unusual.
-func (l *logReader) takeLine(b []byte, number int64) int {
-	q := &l.quick
-	h := len(q.head)
-	same := bytes.HasPrefix(b, q.head)
-	if !same {
-		if h = l.otherHead(b); h == 0 {
+func (s *scanner) takeLine(b []byte, at int, number int64) int {
+	if !bytes.HasPrefix(b, s.head) || len(s.head) == 0 {
+		if !s.begin(b) {
 			return 0
 		}
 	}
+	h := len(s.head)
 	rest := b[h:]
 	end := bytes.IndexByte(rest, '\n')
 	if end <= 0 || h+end > maxLine || rest[end-1] == '\r' {
@@ -114,51 +42,119 @@ func (l *logReader) takeLine(b []byte, number int64) int {
 	text := rest[:end]
 	xid := uint32(0)
 	if digit(text[0]) {
-		if !q.takeXID(&text) || len(text) == 0 {
+		if !s.takeXID(&text) || len(text) == 0 {
 			return 0
 		}
-		xid = q.xid
+		xid = s.xid
 	}
-	known := false
+	r := record{at: int32(at), size: int32(h + end), number: number, xid: xid}
 	if text[0] == 'D' {
-		known = l.takeMessage(b, text, xid, number)
-	} else {
-		known = l.takePhrase(b, text, xid)
-	}
-	if !known {
+		if !s.takeMessage(&r, text) {
+			return 0
+		}
+	} else if !s.takePhrase(&r, text) {
 		return 0
 	}
 	return h + end + 1
 }
 
-// otherHead returns the length of the head of a line that begins with another
-// time, host or program than the last one, if all of them are known.
-func (l *logReader) otherHead(b []byte) int {
-	q := &l.quick
+// begin makes the beginning of a line the last head. It reports false, having
+// done nothing, where that is not what dnsmasq's lines begin with.
+func (s *scanner) begin(b []byte) bool {
 	if !classic(b) {
-		return 0
+		return false
 	}
-	if bytes.HasPrefix(b[stampLen:], q.tail) {
-		return len(q.head)
+	tail := s.tail
+	if len(tail) == 0 || !bytes.HasPrefix(b[stampLen:], tail) {
+		if tail = dnsmasqTail(b[stampLen:min(len(b), stampLen+maxWord)]); tail == nil {
+			return false
+		}
+		s.worded = s.hasWord(tail)
 	}
-	end := bytes.Index(b[stampLen:min(len(b), stampLen+maxWord)], []byte("]: "))
-	if end < 0 {
-		return 0
+	s.moment = s.moment || len(s.head) == 0 || !bytes.HasPrefix(b, s.head[:stampLen])
+	s.head = append(s.head[:0], b[:stampLen+len(tail)]...)
+	s.tail = s.head[stampLen:]
+	return true
+}
+
+// dnsmasqTail returns " host dnsmasq-dhcp[270]: " or " dnsmasq-dhcp[270]: "
+// from the beginning of what stands behind a stamp; nil: something else.
+func dnsmasqTail(b []byte) []byte {
+	end := bytes.Index(b, []byte("]: "))
+	if end < 0 || !plain(b) {
+		return nil
 	}
-	h := stampLen + end + len("]: ")
-	worded, known := q.tails[string(b[stampLen:h])]
-	if !known {
-		return 0
+	program := b[1:end]
+	if host, rest, ok := bytes.Cut(program, space); ok {
+		if host[len(host)-1] == ':' {
+			return nil
+		}
+		program = rest
 	}
-	q.begin(b[:h], worded)
-	return h
+	if !prefix(&program, "dnsmasq-dhcp[") || bytes.IndexByte(program, ' ') >= 0 {
+		return nil
+	}
+	return b[:end+len("]: ")]
+}
+
+// plain reports whether what stands behind a stamp of RFC 3164 cannot be of
+// the stamp: a year or a zone.
+func plain(tail []byte) bool {
+	return len(tail) > 4 && tail[0] == ' ' && letter(tail[1]) && string(tail[1:4]) != "UTC" && string(tail[1:4]) != "GMT"
+}
+
+// classic reports whether a text begins with a stamp of RFC 3164 of the usual
+// width.
+func classic(b []byte) bool {
+	if len(b) <= stampLen || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' || b[15] != ' ' {
+		return false
+	}
+	day, hour, minute, second := two(b[4:]), two(b[7:]), two(b[10:]), two(b[13:])
+	if b[4] == ' ' && digit(b[5]) {
+		day = int(b[5] - '0')
+	}
+	return day >= 1 && day <= daysOf(string(b[:3])) && hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 60
+}
+
+// daysOf is how many days a month has at most; none: 0.
+func daysOf(month string) int {
+	switch month {
+	case "Jan", "Mar", "May", "Jul", "Aug", "Oct", "Dec":
+		return 31
+	case "Apr", "Jun", "Sep", "Nov":
+		return 30
+	case "Feb":
+		return 29
+	}
+	return 0
+}
+
+// two reads two digits; -1: they are none.
+func two(b []byte) int {
+	if !digit(b[0]) || !digit(b[1]) {
+		return -1
+	}
+	return 10*int(b[0]-'0') + int(b[1]-'0')
+}
+
+func digit(c byte) bool  { return c-'0' <= 9 }
+func letter(c byte) bool { return c|0x20-'a' < 26 }
+
+// hasWord reports whether a text has a word that lines are looked for by.
+func (s *scanner) hasWord(text []byte) bool {
+	for _, w := range s.look {
+		if bytes.Contains(text, []byte(w)) {
+			return true
+		}
+	}
+	return false
 }
 
 // takeXID takes the transaction of --log-dhcp and the space behind it.
-func (q *quick) takeXID(text *[]byte) bool {
+func (s *scanner) takeXID(text *[]byte) bool {
 	b := *text
-	if len(q.xidText) > 0 && bytes.HasPrefix(b, q.xidText) {
-		*text = b[len(q.xidText):]
+	if len(s.xidText) > 0 && bytes.HasPrefix(b, s.xidText) {
+		*text = b[len(s.xidText):]
 		return true
 	}
 	n := bytes.IndexByte(b[:min(len(b), len("4294967295 "))], ' ')
@@ -169,83 +165,78 @@ func (q *quick) takeXID(text *[]byte) bool {
 	if !ok {
 		return false
 	}
-	q.xid, q.xidText = xid, append(q.xidText[:0], b[:n+1]...)
+	s.xid, s.xidText = xid, append(s.xidText[:0], b[:n+1]...)
 	*text = b[n+1:]
 	return true
 }
 
 // quickKinds are the messages that are read the short way.
-var quickKinds = []struct {
+var quickKinds = [...]struct {
 	word string
 	kind Kind
 }{{"DHCPREQUEST(", Request}, {"DHCPACK(", Ack}, {"DHCPDISCOVER(", Discover}, {"DHCPOFFER(", Offer}}
 
 // takeMessage reads "DHCPACK(tap1) 10.2.0.21 fa:16:3e:24:e7:22 name".
-func (l *logReader) takeMessage(line, text []byte, xid uint32, number int64) bool {
-	var kind Kind
+func (s *scanner) takeMessage(r *record, text []byte) bool {
 	for i := range quickKinds {
 		if k := &quickKinds[i]; prefix(&text, k.word) {
-			kind = k.kind
+			r.kind = k.kind
 			break
 		}
 	}
-	if kind == 0 {
+	if r.kind == 0 {
 		return false
 	}
-	q := &l.quick
-	n := len(q.iface)
-	if n == 0 || n >= len(text) || text[n] != ')' || !bytes.HasPrefix(text, q.iface) {
+	n := len(s.iface)
+	if n == 0 || n >= len(text) || text[n] != ')' || !bytes.HasPrefix(text, s.iface) {
 		n = bytes.IndexByte(text, ')')
 	}
 	if n <= 0 || n+2 > len(text) || text[n+1] != ' ' {
 		return false
 	}
-	iface, text := text[:n], text[n+2:]
-	addr, n := leadingIPv4(text)
-	if n == 0 && kind != Discover {
+	iface := text[:n]
+	r.iface = r.span(text, n)
+	text = text[n+2:]
+	if r.addr, n = leadingIPv4(text); n == 0 && r.kind != Discover {
 		return false
 	}
 	text = text[n:]
 	if len(text) < macLen || len(text) > macLen && text[macLen] != ' ' {
 		return false
 	}
-	mac, ok := parseMAC(text[:macLen])
-	if !ok {
+	var ok bool
+	if r.mac, ok = parseMAC(text[:macLen]); !ok {
 		return false
 	}
 	name := bytes.TrimSpace(text[macLen:])
-	if len(name) > 0 && kind != Ack { // why it is not served
+	if len(name) > 0 && r.kind != Ack { // why it is not served
 		return false
 	}
-	if kind.Asks() && xid != 0 && xid == l.nameOf.xid {
-		name = l.nameOf.name
+	if len(name) > 0 {
+		r.name = r.span(text[cap(text)-cap(name):], len(name))
 	}
-	m := &l.m
-	m.Event = Event{Number: number, Kind: kind, XID: xid, Addr: addr}
-	if !l.timed(line) {
-		return false
+	r.is = saysMessage
+	if string(s.iface) != string(iface) {
+		s.iface, s.around = append(s.iface[:0], iface...), true
 	}
-	m.mac, m.iface, m.name, m.id = mac, iface, name, nil
-	m.note, m.daemon, m.lease = false, false, Lease{}
-	l.trace.Units++
-	l.note()
-	if string(q.iface) != string(iface) {
-		q.iface = append(q.iface[:0], iface...)
-	}
+	r.around, s.around = s.around, false
+	s.add(r)
 	return true
+}
+
+// span is that of the first n bytes of what the record's line ends with.
+func (r *record) span(end []byte, n int) span {
+	from := int(r.size) - len(end)
+	return span{uint16(from), uint16(from + n)}
+}
+
+// add adds a record.
+func (s *scanner) add(r *record) {
+	r.moment, s.moment = s.moment, false
+	s.records = append(s.records, *r)
 }
 
 const macLen = len("fa:16:3e:24:e7:22")
-
-// timed reads the time of a line whose stamp is classic in form.
-func (l *logReader) timed(line []byte) bool {
-	rest, ok := l.stampOf(line)
-	if !ok || len(rest) != len(line)-stampLen {
-		return false
-	}
-	copy(l.quick.head, line[:stampLen])
-	return true
-}
 
 // leadingIPv4 reads 10.2.0.21 and the space behind it, and returns the length
 // of both; 0 if that is not what a text begins with.
@@ -265,87 +256,6 @@ func leadingIPv4(b []byte) (a IPv4, n int) {
 		n++
 	}
 	return a, n
-}
-
-// A phrase is what dnsmasq says again and again behind the transaction, and
-// what it means.
-type phrase struct {
-	text   []byte
-	worded bool // said behind such a head
-	means  meaning
-	lease  Lease
-}
-
-type meaning uint8
-
-const (
-	unusual meaning = iota // to be read the long way
-	silent                 // no word that lines are looked for by
-	idle                   // nothing that is kept
-	unread                 // nothing that is known
-	timing                 // a time of the lease that was just given
-)
-
-// longestPhrase bounds what is remembered, in bytes.
-const longestPhrase = 200
-
-// takePhrase reads what is not a message.
-func (l *logReader) takePhrase(line, text []byte, xid uint32) bool {
-	if name := text; prefix(&name, "client provides name: ") {
-		if !l.timed(line) {
-			return false
-		}
-		l.trace.Units++
-		l.m.XID = xid
-		return l.dnsmasqName(&l.m, name)
-	}
-	q := &l.quick
-	p := &q.phrases[(len(text)*31+int(text[len(text)/2])*7+int(text[len(text)-1]))%len(q.phrases)]
-	if p.worded != q.worded || string(p.text) != string(text) {
-		if len(text) > longestPhrase {
-			return false
-		}
-		*p = phrase{text: append(p.text[:0], text...), worded: q.worded}
-		l.classify(p)
-	}
-	if p.means == unusual || p.means == silent && string(line[:stampLen]) != string(l.stamped[:]) {
-		return false
-	}
-	if p.means == silent {
-		return true
-	}
-	if !l.timed(line) {
-		return false
-	}
-	l.trace.Units++
-	switch {
-	case p.means == unread:
-		l.trace.Unread++
-	case p.means == timing && l.last != nil:
-		l.last.Lease.tell(p.lease)
-		l.last.told(p.lease)
-	}
-	return true
-}
-
-// classify finds what a phrase means.
-func (l *logReader) classify(p *phrase) {
-	text := p.text
-	if !p.worded && !l.worded(text) {
-		p.means = silent
-		return
-	}
-	switch {
-	case prefix(&text, "sent size:"):
-		p.means = idle
-		if p.lease = leaseOption(text); p.lease != (Lease{}) {
-			p.means = timing
-		}
-	case prefix(&text, "available DHCP"), prefix(&text, "tags: "):
-		p.means = idle
-	case prefix(&text, "next server: "), prefix(&text, "requested options: "), prefix(&text, "vendor class: "), prefix(&text, "bootfile name: "):
-		p.means = unread
-	}
 }
 
 // tell takes over the times that are told.

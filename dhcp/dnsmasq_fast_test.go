@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,35 +15,69 @@ import (
 	"github.com/stackmend/stackmend/internal/logtail"
 )
 
-// bothWays reads a log the short way and the long way, which must agree. It
-// returns how many bytes were read the short way.
+// bothWays reads a log the short way, in pieces of any size, and the long way,
+// which must agree. It returns how many bytes were read the short way.
 func bothWays(t *testing.T, in []byte, f Format) (short int) {
 	t.Helper()
-	var got [2]string
-	for i := range got {
-		l := newLogReader("x", f, readAt)
-		o := l.options()
-		o.Take = nil
-		if i == 0 {
-			o.Take = func(text []byte, before int64) (int, int64) {
-				n, lines := l.take(text, before)
-				short += n
-				return n, lines
-			}
-		}
-		trace, err := l.collect(logtail.New(t.Context(), bytes.NewReader(in), "x", o))
+	long := newLogReader("x", f, readAt)
+	r := logtail.New(t.Context(), bytes.NewReader(in), "x", long.options())
+	for line := range r.Lines() {
+		long.line(line)
+	}
+	if r.Err() != nil {
+		t.Fatal(r.Err())
+	}
+	want := asJSON(t, long.finish())
+	for _, piece := range []int{len(in) + 1, 1000, 77} {
+		pieces := &inPieces{in, piece}
+		trace, err := ReadLog(t.Context(), pieces, "x", f, readAt)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.MarshalIndent(trace, "", " ")
-		if err != nil {
-			t.Fatal(err)
+		if got := asJSON(t, trace); got != want {
+			t.Fatalf("%s, %d bytes at once, of\n%s-short way, +long way:\n%s", f, piece, in, cmp.Diff(got, want))
 		}
-		got[i] = string(b)
 	}
-	if got[0] != got[1] {
-		t.Fatalf("%s of\n%s-short way, +long way:\n%s", f, in, cmp.Diff(got[0], got[1]))
+	return shortWay(in, f)
+}
+
+// inPieces gives a few bytes at once.
+type inPieces struct {
+	in []byte
+	n  int
+}
+
+func (p *inPieces) Read(b []byte) (int, error) {
+	if len(p.in) == 0 {
+		return 0, io.EOF
 	}
+	n := copy(b[:min(len(b), p.n)], p.in)
+	p.in = p.in[n:]
+	return n, nil
+}
+
+func asJSON(t *testing.T, trace *Trace) string {
+	t.Helper()
+	b, err := json.MarshalIndent(trace, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// shortWay is how many bytes of a log are read the short way.
+func shortWay(in []byte, f Format) (short int) {
+	s := newScanner(newLogReader("x", f, readAt))
+	if !s.short {
+		return 0
+	}
+	o := logtail.Options{MaxLine: maxLine, Match: s.look, Take: func(text []byte, before int64) (int, int64) {
+		n, lines := s.take(text, before)
+		short += n
+		return n, lines
+	}}
+	s.scan = logtail.NewScanner(o)
+	s.read(&batch{text: in[:bytes.LastIndexByte(in, '\n')+1]})
 	return short
 }
 

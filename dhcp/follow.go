@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
 	"slices"
@@ -16,6 +17,7 @@ import (
 // are copies.
 func FollowLog(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions, every time.Duration, tell func(*Trace)) error {
 	l := &growingLog{logReader: newLogReader(path, f, o)}
+	l.scan = newScanner(l.logReader)
 	options := l.options()
 	options.Take = l.take
 	r := logtail.Follow(ctx, fsys, path, logtail.FollowOptions{Options: options})
@@ -47,14 +49,18 @@ type growingLog struct {
 	mu    sync.Mutex
 	fresh bool
 	*logReader
+	scan  *scanner
+	batch batch
 }
 
 func (l *growingLog) take(text []byte, before int64) (n int, lines int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, lines = l.logReader.take(text, before)
-	l.fresh = l.fresh || n > 0
-	return n, lines
+	l.batch.text, l.batch.before = text, before
+	l.scan.read(&l.batch)
+	l.apply(&l.batch)
+	l.fresh = l.fresh || len(l.batch.records) > 0
+	return len(text), int64(bytes.Count(text, newline))
 }
 
 func (l *growingLog) takeOne(line logtail.Line) {

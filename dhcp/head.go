@@ -32,7 +32,7 @@ func (l *logReader) head(text []byte) bool {
 // that stands there again is not read again.
 func (l *logReader) stampOf(text []byte) ([]byte, bool) {
 	m := &l.m
-	classic := len(text) > 16 && text[3] == ' ' && text[15] == ' '
+	classic := len(text) > 16 && text[3] == ' ' && text[15] == ' ' && plain(text[15:])
 	if classic && string(text[:15]) == string(l.stamped[:]) {
 		m.Time, m.Doubt = l.stamp.Time, l.stamp.Doubt
 		return text[15:], true

@@ -135,15 +135,21 @@ func (c *Events) fromEnd(i int) *kept {
 	return &b.events[at%chunkLen]
 }
 
-func (c *Events) add(e *Event) {
+func (c *Events) add(e *Event) { c.in.pack(c.next(), e) }
+
+// push adds an event that has no extra.
+func (c *Events) push(k kept) { *c.next() = k }
+
+// next returns the place of one more.
+func (c *Events) next() *kept {
 	slot := c.n % chunkLen
 	if slot == 0 {
 		i := take(&c.in.chunks, &c.in.freeChunks)
 		c.in.chunks.at(i).before = c.last
 		c.last = i
 	}
-	c.in.pack(&c.in.chunks.at(c.last).events[slot], e)
 	c.n++
+	return &c.in.chunks.at(c.last).events[slot]
 }
 
 // clear gives back all of them.
@@ -184,11 +190,8 @@ func (c *Events) appendTo(list []Event) []Event {
 }
 
 func (s *store) pack(k *kept, e *Event) {
-	*k = kept{at: untold, number: uint32(e.Number), numberHigh: uint8(e.Number >> 32), xid: e.XID, addr: e.Addr, server: e.Server, lease: wholeSeconds(e.Lease),
+	*k = kept{at: keptTime(e.Time), number: uint32(e.Number), numberHigh: uint8(e.Number >> 32), xid: e.XID, addr: e.Addr, server: e.Server, lease: wholeSeconds(e.Lease),
 		kind: e.Kind, cast: e.Cast, who: e.Who, flags: e.Flags, doubt: uint8(e.Doubt)}
-	if !e.Time.IsZero() {
-		k.at = sinceEpoch(e.Time)
-	}
 	if e.Reason != "" || e.Before != (Before{}) {
 		k.extra = take(&s.extras, &s.freeExtras)
 		*s.extras.at(k.extra) = extra{e.Reason, e.Before}
@@ -209,6 +212,13 @@ func (k *kept) time() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, k.at).UTC()
+}
+
+func keptTime(t time.Time) int64 {
+	if t.IsZero() {
+		return untold
+	}
+	return sinceEpoch(t)
 }
 
 // sinceEpoch is in nanoseconds. Hostile stamps lie beyond what 64 bits hold.

@@ -72,7 +72,9 @@ type logReader struct {
 	m       message
 	tag     string // of the last line, and who that is
 	spoke   speaker
-	quick   quick
+	now     moment         // of the last record
+	iface   string         // of the last message
+	touched int            // so that touching is not in vain
 	asker   *Track         // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	sends   Cast           // how dhcpcd sends its next requests
@@ -114,7 +116,6 @@ func (l *logReader) line(line logtail.Line) {
 		l.trace.Unread++
 	default:
 		l.note()
-		l.remember(line)
 	}
 }
 

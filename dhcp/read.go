@@ -13,7 +13,9 @@ import (
 // compressed. The error is of r, with what was read until then.
 func ReadLog(ctx context.Context, r io.Reader, name string, f Format, o ReadOptions) (*Trace, error) {
 	l := newLogReader(name, f, o)
-	return l.collect(logtail.New(ctx, r, name, l.options()))
+	a := newAhead(l)
+	err := a.collect(logtail.New(ctx, r, name, a.options()))
+	return l.finish(), err
 }
 
 // ReadLogFiles reads a log with its rotated files, oldest first. The error is
@@ -21,12 +23,14 @@ func ReadLog(ctx context.Context, r io.Reader, name string, f Format, o ReadOpti
 // set that cannot be read are in Trace.Unseen.
 func ReadLogFiles(ctx context.Context, fsys fs.FS, path string, f Format, o ReadOptions) (*Trace, error) {
 	l := newLogReader(path, f, o)
-	r, err := logtail.Open(ctx, fsys, path, l.options())
+	a := newAhead(l)
+	r, err := logtail.Open(ctx, fsys, path, a.options())
 	if err != nil {
 		return nil, fmt.Errorf("dhcp: %w", err)
 	}
 	defer r.Close()
-	t, err := l.collect(r)
+	err = a.collect(r)
+	t := l.finish()
 	if err != nil && ctx.Err() == nil {
 		t.Unseen = append(t.Unseen, err.Error())
 		err = nil
@@ -38,13 +42,7 @@ func ReadLogFiles(ctx context.Context, fsys fs.FS, path string, f Format, o Read
 // journal is long.
 const maxLine = 8 << 10
 
+// options are those of a Reader whose lines are read one by one.
 func (l *logReader) options() logtail.Options {
-	return logtail.Options{MaxLine: maxLine, Match: l.look, Take: l.take}
-}
-
-func (l *logReader) collect(r *logtail.Reader) (*Trace, error) {
-	for line := range r.Lines() {
-		l.line(line)
-	}
-	return l.finish(), r.Err()
+	return logtail.Options{MaxLine: maxLine, Match: l.look}
 }

@@ -40,6 +40,7 @@ func (r *recorder) track(m MAC) *Track {
 	t := r.tracks.get(m)
 	if t == nil {
 		if len(r.tracks.all)+len(r.named) >= r.o.MaxClients {
+			r.last = nil // what is told of this client is not the last one's
 			return nil
 		}
 		t = r.newTrack()
@@ -84,12 +85,17 @@ func (r *recorder) add(t *Track, e Event) {
 		r.see(e.Time)
 	}
 	t.Events.add(&e)
+	r.bound(t, e.Time)
+}
+
+// bound drops events of a track that has too many; the last is of this time.
+func (r *recorder) bound(t *Track, at time.Time) {
 	limit := MaxEvents
 	if len(r.tracks.all) > manyTracks {
 		limit = FewEvents
 	}
 	if t.Events.n >= limit {
-		r.thin(t, limit, rhythmOf(r.trace.Point, t.Lease, e.Time))
+		r.thin(t, limit, rhythmOf(r.trace.Point, t.Lease, at))
 	}
 }
 
@@ -179,6 +185,11 @@ const maxNames = 8
 // thin drops events of a track that has limit of them: it keeps those around
 // the beginning of the last trouble, and the newest.
 func (r *recorder) thin(t *Track, limit int, rh rhythm) {
+	if n := t.Events.n; n == limit && t.Events.calm(rh) {
+		t.Events.keepNewest(limit / 2)
+		t.Left += int64(n - t.Events.n)
+		return
+	}
 	r.thick = t.Events.appendTo(r.thick[:0])
 	n := len(r.thick)
 	from, to := 0, 0

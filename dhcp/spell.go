@@ -141,6 +141,14 @@ func (r rhythm) early(events []Event) time.Duration {
 		}
 		last = e.Time
 	}
+	return r.soonest(longest)
+}
+
+// soonest is the same by the longest time between two requests.
+func (r rhythm) soonest(longest time.Duration) time.Duration {
+	if !r.guess || r.soon == 0 {
+		return r.soon
+	}
 	return min(r.soon, 6*longest/10)
 }
 

@@ -29,6 +29,14 @@ func (t *table[T]) find(key uint64) *slot[T] {
 	}
 }
 
+// touch reads the place where a MAC is looked for first.
+func (t *table[T]) touch(m MAC) int {
+	if len(t.slots) == 0 {
+		return 0
+	}
+	return int(t.slots[(keyOf(m)*t.salt)>>32&uint64(len(t.slots)-1)].key)
+}
+
 // get returns what is kept of a MAC; nil: nothing.
 func (t *table[T]) get(m MAC) *T {
 	if len(t.slots) == 0 {

@@ -68,9 +68,7 @@ func (r *Reader) read(at int) {
 	if i := bytes.LastIndexByte(r.buf[at:r.end], '\n'); i >= 0 {
 		r.whole = at + i + 1
 	}
-	for i := range r.found {
-		r.found[i] = -1
-	}
+	r.forget()
 }
 
 // readSome reads at least one byte, or ends the input.
@@ -132,9 +130,7 @@ func (r *Reader) takeGiant() bool {
 		}
 		r.pos = r.max + i + 1
 		r.whole = r.max + bytes.LastIndexByte(r.buf[r.max:r.end], '\n') + 1
-		for i := range r.found {
-			r.found[i] = -1
-		}
+		r.forget()
 		r.tell(r.buf[:r.max], dropped+int64(i), false)
 		return r.matches(r.line.Text)
 	}

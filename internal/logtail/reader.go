@@ -1,12 +1,10 @@
 package logtail
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"iter"
-	"strings"
 )
 
 // Options say how lines are read. Their zero value reads every line.
@@ -21,7 +19,8 @@ type Options struct {
 	// begins with the line after line number before of its file and has every
 	// line's end. Take returns how many bytes and lines of it, from its
 	// beginning, are done; these are not returned. It is offered the rest
-	// again after the next Line. A line may be longer than MaxLine.
+	// again after the next Line, and from the next line with a word on. A
+	// line may be longer than MaxLine.
 	Take func(text []byte, before int64) (n int, lines int64)
 }
 
@@ -55,25 +54,15 @@ type inputs interface {
 
 // A Reader reads lines.
 type Reader struct {
-	ctx   context.Context
-	in    inputs
-	cur   *input
-	words [][]byte
-	seek  []seeker
-	offer func([]byte, int64) (int, int64)
-	plain bool // no word has a byte that may not be of the line where it stands
-	max   int
-	line  Line
-	errs  []error
-	done  bool
+	ctx  context.Context
+	in   inputs
+	cur  *input
+	errs []error
+	done bool
 
-	// buf[pos:whole] are unread lines with their ends, buf[whole:end] is the
-	// beginning of one.
-	buf             []byte
-	pos, whole, end int
-	found           []int // where each seeker found a word next in buf; less than pos: not looked
-	ended           bool  // the current input has no more
-	nul             int64 // NUL bytes left out before buf[whole]
+	scanner      // whose buf[whole:end] is the beginning of a line
+	end     int  // of buf
+	ended   bool // the current input has no more
 }
 
 // New returns a Reader of r, which may be compressed. The name is what lines
@@ -97,17 +86,8 @@ func (s *single) next(context.Context) (*input, error) {
 func (s *single) close() error { return nil }
 
 func newReader(ctx context.Context, in inputs, o Options) *Reader {
-	if o.MaxLine <= 0 {
-		o.MaxLine = DefaultMaxLine
-	}
-	r := &Reader{ctx: ctx, in: in, max: o.MaxLine, offer: o.Take, buf: make([]byte, max(4*o.MaxLine, 256<<10))}
-	r.plain = true
-	for _, w := range o.Match {
-		r.words = append(r.words, []byte(w))
-		r.plain = r.plain && !strings.ContainsAny(w, "\x00\r\n")
-	}
-	r.seek = seekers(r.words, r.plain)
-	r.found = make([]int, len(r.seek))
+	r := &Reader{ctx: ctx, in: in, scanner: newScanner(o)}
+	r.buf = make([]byte, max(4*r.max, 256<<10))
 	return r
 }
 
@@ -156,111 +136,4 @@ func (r *Reader) next() bool {
 		}
 	}
 	return false
-}
-
-// take takes the next line of buf[pos:whole] that has a word. It reports
-// whether there was one.
-func (r *Reader) take() bool {
-	if r.offer != nil && r.offered() {
-		return false
-	}
-	if len(r.words) == 0 {
-		n := bytes.IndexByte(r.buf[r.pos:r.whole], '\n')
-		return r.takeLine(r.pos, n, false)
-	}
-	found := r.nextFound()
-	at := r.pos
-	n := bytes.IndexByte(r.buf[at:r.whole], '\n')
-	if found > at+n { // not in the next line: skip to its own
-		at = r.lineOf(found)
-		r.line.Number += int64(bytes.Count(r.buf[r.pos:at], newline))
-		r.nul = 0
-		if r.pos = at; at == r.whole {
-			return false
-		}
-		n = bytes.IndexByte(r.buf[at:r.whole], '\n')
-	}
-	return r.takeLine(at, n, r.plain && n <= r.max)
-}
-
-// offered offers the lines of buf[pos:whole]. It reports whether all of them
-// are done.
-func (r *Reader) offered() bool {
-	n, lines := r.offer(r.buf[r.pos:r.whole], r.line.Number)
-	if n > 0 {
-		r.pos += n
-		r.line.Number += lines
-		r.nul = 0
-	}
-	return r.pos >= r.whole
-}
-
-// takeLine takes the line of n bytes at a place. Sure: a word was found in it.
-func (r *Reader) takeLine(at, n int, sure bool) bool {
-	r.pos = at + n + 1
-	r.tell(r.buf[at:at+n], 0, false)
-	return sure || r.matches(r.line.Text)
-}
-
-var newline = []byte{'\n'}
-
-// lineOf returns where the line begins that position i is in.
-func (r *Reader) lineOf(i int) int {
-	if i >= r.whole {
-		return r.whole
-	}
-	return r.pos + bytes.LastIndexByte(r.buf[r.pos:i], '\n') + 1
-}
-
-// nextFound returns where the first of the words stands at pos or after it.
-func (r *Reader) nextFound() int {
-	first := r.whole
-	for i, s := range r.seek {
-		if r.found[i] < r.pos {
-			r.found[i] = r.whole
-			if n := s.index(r.buf[r.pos:r.whole]); n >= 0 {
-				r.found[i] = r.pos + n
-			}
-		}
-		first = min(first, r.found[i])
-	}
-	return first
-}
-
-// tell makes text the current line.
-func (r *Reader) tell(text []byte, dropped int64, partial bool) {
-	nul := r.nul
-	r.nul = 0
-	r.line.Number++
-	if len(text) > 0 && text[0] == 0 {
-		hole := leadingNUL(text)
-		nul += int64(hole)
-		text = text[hole:]
-	}
-	if len(text) > r.max {
-		dropped += int64(len(text) - r.max)
-		text = text[:r.max]
-	}
-	if n := len(text); dropped == 0 && n > 0 && text[n-1] == '\r' {
-		text = text[:n-1]
-	}
-	r.line.Text, r.line.Dropped, r.line.Partial, r.line.NUL = text, dropped, partial, nul
-}
-
-func leadingNUL(text []byte) int {
-	for i, c := range text {
-		if c != 0 {
-			return i
-		}
-	}
-	return len(text)
-}
-
-func (r *Reader) matches(text []byte) bool {
-	for _, w := range r.words {
-		if bytes.Contains(text, w) {
-			return true
-		}
-	}
-	return len(r.words) == 0
 }
