@@ -31,6 +31,8 @@ var contenders = []contender{
 	{"dbarchive, one connection", func(w *world, dir string) []*exec.Cmd { return ours(w, 1) }},
 	{"dbarchive, two connections", func(w *world, dir string) []*exec.Cmd { return ours(w, 2) }},
 	{"dbarchive, four connections", func(w *world, dir string) []*exec.Cmd { return ours(w, 4) }},
+	{"nothing proved, two connections", func(w *world, dir string) []*exec.Cmd { return plain(w, 2) }},
+	{"nothing proved, four connections", func(w *world, dir string) []*exec.Cmd { return plain(w, 4) }},
 }
 
 func novaManage(w *world, dir string) []*exec.Cmd {

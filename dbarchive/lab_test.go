@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,9 @@ var sites = struct {
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(childAddr); addr != "" {
+		if n, err := strconv.Atoi(os.Getenv(childPlain)); err == nil {
+			os.Exit(plainAsChild(addr, n))
+		}
 		os.Exit(archiveAsChild(addr))
 	}
 	for i := range sites.all {
