@@ -77,8 +77,8 @@ func batchOf(t *testing.T, n int, front string) map[int]int {
 	return got
 }
 
-// judged is what is found of the file and the log of a HAProxy.
-func judged(t *testing.T, p *haproxy.Proxy) []string {
+// asWritten is what the file of a HAProxy says, and when it was changed.
+func asWritten(t *testing.T, p *haproxy.Proxy) *Snapshot {
 	t.Helper()
 	f, err := os.Open(p.Config)
 	if err != nil {
@@ -89,6 +89,18 @@ func judged(t *testing.T, p *haproxy.Proxy) []string {
 	if s.Proxies, err = ReadHAProxy(f); err != nil {
 		t.Fatal(err)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ProxiesWritten = info.ModTime()
+	return s
+}
+
+// judged is what is found of the file and the log of a HAProxy.
+func judged(t *testing.T, p *haproxy.Proxy) []string {
+	t.Helper()
+	s := asWritten(t, p)
 	if err := s.Logs.ReadFiles(t.Context(), os.DirFS(filepath.Dir(p.Log)), filepath.Base(p.Log), Log{Source: HAProxy, Host: "h", Now: time.Now(), Zone: time.Local}); err != nil {
 		t.Fatal(err)
 	}
@@ -159,15 +171,8 @@ func TestMaxconnOfAListen(t *testing.T) {
 		if got := batchOf(t, n, front); got[http.StatusAccepted] != n || cinder.most != want {
 			t.Errorf("%s: %v, %d at once", limit, got, cinder.most)
 		}
-		f, err := os.Open(p.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		s := &Snapshot{Batch: n}
-		if s.Proxies, err = ReadHAProxy(f); err != nil {
-			t.Fatal(err)
-		}
+		s := asWritten(t, p)
+		s.Batch = n
 		r := Check(s)
 		if few := slices.Contains(codes(r), CodeConnectionsTooFew); few != (want < n) {
 			t.Errorf("%s: %+v", limit, r.Findings)

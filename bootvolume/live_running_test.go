@@ -40,20 +40,7 @@ listen galera
 // running reads the file and what runs.
 func running(t *testing.T, p *haproxy.Proxy, socket string) *Snapshot {
 	t.Helper()
-	f, err := os.Open(p.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	s := &Snapshot{}
-	if s.Proxies, err = ReadHAProxy(f); err != nil {
-		t.Fatal(err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ProxiesWritten = info.ModTime()
+	s := asWritten(t, p)
 	r, err := ReadRuntime(t.Context(), dialer(socket), "h1")
 	if err != nil {
 		t.Fatal(err)
