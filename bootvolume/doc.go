@@ -76,8 +76,10 @@
 //
 // # What it does not do
 //
-// An edit of a file does not look whether a later one, such as of a
-// --config-dir, sets the same option again. It keeps owner and mode of a file, not its extended attributes: restore an SELinux context with restorecon.
+// An edit keeps owner and mode of a file, not its extended attributes: restore an
+// SELinux context with restorecon. Whether a line that sets the same again makes
+// it vain is looked for in the files that it is planned with, not in what MariaDB
+// includes, and not in server lines of HAProxy.
 //
 // # Memory
 //

@@ -27,7 +27,12 @@ type Setting struct {
 }
 
 // secret are words in names whose values a plan must not hold.
-var secret = []string{"password", "secret", "connection", "transport_url", "auth", "token", "stats", "user"}
+var secret = []string{"password", "secret", "transport_url", "auth", "token", "stats", "user"}
+
+func (s Setting) hidden() bool {
+	name := strings.ToLower(s.Name) // connection, slave_connection; not connection_recycle_time
+	return strings.HasSuffix(name, "connection") || slices.ContainsFunc(secret, func(w string) bool { return strings.Contains(name, w) })
+}
 
 func (s Setting) validate() error {
 	switch {
@@ -35,7 +40,7 @@ func (s Setting) validate() error {
 		return fmt.Errorf("%w: %+v: section, name and value are all needed", ErrEdit, s)
 	case strings.ContainsAny(s.Section+s.Name+s.Value, "\r\n\x00"):
 		return fmt.Errorf("%w: %q: one line alone", ErrEdit, s)
-	case slices.ContainsFunc(secret, func(w string) bool { return strings.Contains(strings.ToLower(s.Name), w) }):
+	case s.hidden():
 		return fmt.Errorf("%w: %s: it may hold a secret, which a plan must not", ErrEdit, s.Name)
 	}
 	return nil
@@ -48,6 +53,9 @@ func edit(text string, f Format, settings []Setting) (string, error) {
 	for _, s := range settings {
 		if err := s.validate(); err != nil {
 			return "", err
+		}
+		if f == HAProxyFormat && slices.Contains(repeated, s.Name) {
+			return "", fmt.Errorf("%w: %s: a section has several lines of it, name more of its words", ErrEdit, s.Name)
 		}
 		var err error
 		if lines, err = s.apply(lines, f); err != nil {
@@ -96,6 +104,21 @@ func (s Setting) apply(lines []string, f Format) ([]string, error) {
 	return nil, fmt.Errorf("%w: there is no section %q", ErrEdit, s.Section)
 }
 
+// words are what a line of haproxy.cfg that sets it begins with. Options are
+// told apart by what is set.
+func (s Setting) words() []string {
+	words := strings.Fields(s.Name)
+	if value := strings.Fields(s.Value); s.Name == "option" && len(value) > 0 {
+		words = append(words, value[0])
+	}
+	return words
+}
+
+// repeated are words of haproxy.cfg of which a section has several lines, each
+// of its own: which of them is meant takes more words.
+var repeated = []string{"acl", "bind", "capture", "errorfile", "filter", "http-check", "http-request", "http-response", "log", "server", "server-template", "stick",
+	"tcp-check", "tcp-request", "tcp-response", "timeout", "use_backend", "use-server"}
+
 func (s Setting) line(f Format) string {
 	if f == HAProxyFormat {
 		return s.Name + " " + s.Value
@@ -132,7 +155,7 @@ func sectionOf(line string, f Format) (string, bool) {
 func (s Setting) names(line string, f Format) bool {
 	if f == HAProxyFormat {
 		words, err := wordsOf(strings.TrimRight(line, "\r\n"))
-		want := strings.Fields(s.Name)
+		want := s.words()
 		return err == nil && len(words) >= len(want) && slices.Equal(words[:len(want)], want)
 	}
 	if line != strings.TrimLeft(line, " \t") || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {

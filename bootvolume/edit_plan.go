@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type ConfFile struct {
 	Mode       string // such as "0640"
 	Owner      string // UID:GID
 	Generation string // what its service runs with, as Service.Generation says; empty: it has none
+	Host       string // whose it is: later files of one host set options of earlier ones again
 }
 
 // A Change is what should be different in a file.
@@ -52,7 +54,10 @@ func sum(text string) string {
 // in the order in which it reads them: back up, edit, validate all of them with
 // the program's own checker, reload, healthy. A file that a tool writes
 // anew is left alone, with the difference as the reason. Without a service the
-// files are edited, and say that they take effect at its next start.
+// files are edited, and say that they take effect at its next start. A setting
+// that changes nothing, for another line of the files sets it again, is a
+// refusal of the plan; where it does not count, or what it includes was not
+// read, is said in its step.
 func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time, valid time.Duration) (*stackmend.Plan, error) {
 	p := &stackmend.Plan{Check: "bootvolume", Subject: "configuration of " + service, Created: now, Expires: now.Add(valid)}
 	if len(changes) == 0 {
@@ -62,23 +67,29 @@ func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time,
 	for _, f := range files {
 		g.paths = append(g.paths, f.Path)
 	}
+	will, err := asEdited(files, changes)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range changes {
 		f, err := fileOf(files, c.Path)
 		if err != nil {
 			return nil, err
 		}
-		after, err := edit(f.Text, c.Format, c.Settings)
+		changed, err := fileOf(will, c.Path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Path, err)
+			return nil, err
 		}
-		d := diff(f.Text, after)
+		after, d := changed.Text, diff(f.Text, changed.Text)
+		none, limited := c.effects(will)
+		p.Refusals = append(p.Refusals, none...)
 		switch tool := managerOf(f.Path, f.Text); {
 		case after == f.Text:
-			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: "it is so already"})
+			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: strings.TrimSpace("it is so already\n" + limited)})
 		case tool != "":
-			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: "written anew by " + tool + ": make the change there:\n" + d})
+			p.Kept = append(p.Kept, stackmend.Kept{Target: f.Path, Reason: "written anew by " + tool + ": make the change there:\n" + d + limited})
 		default:
-			if err := g.edit(f, c, after, d); err != nil {
+			if err := g.edit(f, c, after, d+limited); err != nil {
 				return nil, err
 			}
 		}
@@ -87,19 +98,63 @@ func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time,
 	return p, nil
 }
 
+// asEdited are the files as they will be.
+func asEdited(files []ConfFile, changes []Change) ([]ConfFile, error) {
+	will := slices.Clone(files)
+	for i := range will {
+		for _, c := range changes {
+			if c.Path != will[i].Path {
+				continue
+			}
+			var err error
+			if will[i].Text, err = c.Edited(will[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.Path, err)
+			}
+		}
+	}
+	return will, nil
+}
+
+// effects tells which of the settings change nothing, and where the others do
+// not count, for every service that reads the file.
+func (c Change) effects(will []ConfFile) (none []string, limited string) {
+	for _, f := range will {
+		if f.Path != c.Path {
+			continue
+		}
+		read := slices.DeleteFunc(slices.Clone(will), func(o ConfFile) bool { return o.Host != f.Host })
+		for _, s := range c.Settings {
+			e, what := s.inEffect(read, c.Path, c.Format), fmt.Sprintf("%s of %s in %s ", s.Name, s.Section, c.Path)
+			if e.none != "" {
+				none = append(none, what+"would change nothing: "+e.none)
+				continue
+			}
+			for _, l := range e.limited {
+				limited += what + "does not count everywhere: " + l + "\n"
+			}
+		}
+	}
+	return none, limited
+}
+
 // Edited is the text of the file with the change made, such as to have it
 // checked before anything is written.
 func (c Change) Edited(f ConfFile) (string, error) { return edit(f.Text, c.Format, c.Settings) }
 
-func fileOf(files []ConfFile, path string) (ConfFile, error) {
-	found, n := ConfFile{}, 0
+// fileOf is the one file of that path; several services may read it.
+func fileOf(files []ConfFile, path string) (found ConfFile, err error) {
+	n := 0
 	for _, f := range files {
-		if f.Path == path {
-			found, n = f, n+1
+		if f.Path != path {
+			continue
 		}
+		if n++; n > 1 && (f.Host == found.Host || f.Text != found.Text) {
+			return ConfFile{}, fmt.Errorf("%w: %s was read twice", ErrEdit, path)
+		}
+		found = f
 	}
-	if n != 1 {
-		return ConfFile{}, fmt.Errorf("%w: %s was read %d times", ErrEdit, path, n)
+	if n == 0 {
+		return ConfFile{}, fmt.Errorf("%w: %s was not read", ErrEdit, path)
 	}
 	return found, nil
 }

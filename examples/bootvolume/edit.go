@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/bootvolume"
 	"github.com/stackmend/stackmend/examples/cli"
+	"github.com/stackmend/stackmend/internal/oslo"
 )
 
 // haproxy is the service whose files -set may edit while it runs.
@@ -69,7 +71,7 @@ func (s *settings) planEdit(ctx context.Context) (*stackmend.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Refusals = refusals
+	p.Refusals = append(p.Refusals, refusals...)
 	if of.service == haproxy {
 		err = s.foresee(ctx, p, files, changes)
 	}
@@ -139,25 +141,24 @@ func (s *settings) setting(word string) (k kind, path string, set bootvolume.Set
 }
 
 // filesOf reads the files of an edit: of HAProxy all, for they are checked
-// together, and what it runs with now.
+// together, and what it runs with now; of others those that the same service
+// reads, for a later one may set an option again.
 func (s *settings) filesOf(ctx context.Context, k kind, changes []bootvolume.Change) (files []bootvolume.ConfFile, refusals []string, err error) {
-	generation := ""
-	var paths []string
-	for _, c := range changes {
-		paths = append(paths, c.Path)
+	if k.service != haproxy {
+		files, err = s.readersOf(k, changes)
+		return files, nil, err
 	}
-	if k.service == haproxy {
-		service, err := s.service()
-		if err != nil {
-			return nil, nil, err
-		}
-		if generation, err = service.Generation(ctx); err != nil {
-			return nil, nil, err
-		}
-		if paths, err = absolute(k.paths); err != nil {
-			return nil, nil, err
-		}
-		refusals = service.unfit(ctx, paths)
+	service, err := s.service()
+	if err != nil {
+		return nil, nil, err
+	}
+	generation, err := service.Generation(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	paths, err := absolute(k.paths)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, path := range paths {
 		f, err := bootvolume.ReadConf(path)
@@ -167,7 +168,55 @@ func (s *settings) filesOf(ctx context.Context, k kind, changes []bootvolume.Cha
 		f.Generation = generation
 		files = append(files, f)
 	}
-	return files, refusals, nil
+	return files, service.unfit(ctx, paths), nil
+}
+
+// readersOf reads all files of the services that read one that is changed.
+func (s *settings) readersOf(k kind, changes []bootvolume.Change) (files []bootvolume.ConfFile, err error) {
+	dirs, err := s.configDirs()
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]func() ([]service, error){
+		"nova":    func() ([]service, error) { return byHost(s.novaConf, dirs) },
+		"service": func() ([]service, error) { return alone(s.serviceConf, dirs) },
+		"galera":  func() ([]service, error) { return alone(s.galeraCnf, nil) },
+	}
+	all, err := of[k.service]()
+	if err != nil {
+		return nil, err
+	}
+	changed := func(name string) bool {
+		return slices.ContainsFunc(changes, func(c bootvolume.Change) bool { return c.Path == fromRoot(name) })
+	}
+	for _, one := range all {
+		names, err := oslo.Files(root(), one.names...)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if !slices.ContainsFunc(names, changed) {
+				break
+			}
+			f := bootvolume.ConfFile{Path: fromRoot(name)}
+			if changed(name) {
+				f, err = bootvolume.ReadConf(f.Path)
+			} else {
+				f.Text, err = text(name)
+			}
+			if err != nil {
+				return nil, err
+			}
+			f.Host = one.key
+			files = append(files, f)
+		}
+	}
+	return files, nil
+}
+
+func text(name string) (string, error) {
+	b, err := fs.ReadFile(root(), name)
+	return string(b), err
 }
 
 func absolute(paths []string) (all []string, err error) {

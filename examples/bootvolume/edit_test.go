@@ -182,3 +182,25 @@ func TestEditOfNova(t *testing.T) {
 		t.Errorf("%s %v", b, err)
 	}
 }
+
+// What a later file sets again is refused, with that file; for another host it
+// is not one.
+func TestEditThatChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "nova.conf.d")
+	path, later := filepath.Join(dir, "nova.conf"), filepath.Join(folder, "later.conf")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "[DEFAULT]\nblock_device_allocate_retries = 5\n")
+	write(t, later, "[DEFAULT]\nblock_device_allocate_retries = 7\n")
+	set := []string{"-set", path + ":DEFAULT:block_device_allocate_retries=60", "-journal", filepath.Join(dir, "journal"), "-apply"}
+	for _, args := range [][]string{{"-nova-conf", "c01=" + path, "-nova-conf", "c01=" + later}, {"-nova-conf", path, "-config-dir", path + "=" + folder}} {
+		if status, out := run(t, append(args, set...)...); status != 4 || !strings.Contains(out, later) || !strings.Contains(out, "to 7") {
+			t.Errorf("%v: status %d\n%s", args, status, out)
+		}
+	}
+	if status, out := run(t, append([]string{"-nova-conf", "c01=" + path, "-nova-conf", "c02=" + later}, set...)...); status != 0 {
+		t.Errorf("of another host: status %d\n%s", status, out)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stackmend/stackmend/bootvolume"
 	"github.com/stackmend/stackmend/examples/cli"
 )
 
@@ -78,7 +79,11 @@ func TestConfigurationsOfAHost(t *testing.T) {
 	}
 	conf := filepath.Join(dir, "nova.conf")
 	for want, words := range map[int][]string{7: {"c01=" + conf, "c01=" + filepath.Join(dir, "conf.d")}, 5: {conf, filepath.Join(dir, "conf.d")}} {
-		all, err := novaConfs(words, nil)
+		hosts, err := byHost(words, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := read(hosts, bootvolume.ReadNovaConfFiles)
 		if err != nil || all[0].Retries != int64(want) {
 			t.Errorf("%v: %+v %v", words, all, err)
 		}
@@ -108,7 +113,11 @@ func TestConfigurationsOfAHost(t *testing.T) {
 	if status, out := run(t, append(args, "-config-dir", cinder+"="+later+".none")...); status != 3 || !strings.Contains(out, later+".none") {
 		t.Errorf("no such folder: status %d:\n%s", status, out)
 	}
-	all, err := novaConfs([]string{"c01=" + conf}, map[string][]string{conf: {filepath.Join(dir, "conf.d")}})
+	hosts, err := byHost([]string{"c01=" + conf}, map[string][]string{conf: {filepath.Join(dir, "conf.d")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := read(hosts, bootvolume.ReadNovaConfFiles)
 	if err != nil || all[0].Retries != 7 {
 		t.Errorf("%+v %v", all, err)
 	}

@@ -19,13 +19,25 @@ func (s *settings) readServices() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.snapshot.Nova, err = novaConfs(s.novaConf, dirs); err != nil {
+	novas, err := byHost(s.novaConf, dirs)
+	if err != nil {
 		return err
 	}
-	if s.snapshot.Services, err = services(s.serviceConf, dirs, bootvolume.ReadServiceConfFiles); err != nil {
+	if s.snapshot.Nova, err = read(novas, bootvolume.ReadNovaConfFiles); err != nil {
 		return err
 	}
-	s.snapshot.Consoles, err = services(s.consoleauthConf, dirs, bootvolume.ReadConsoleConfFiles)
+	others, err := alone(s.serviceConf, dirs)
+	if err != nil {
+		return err
+	}
+	if s.snapshot.Services, err = read(others, bootvolume.ReadServiceConfFiles); err != nil {
+		return err
+	}
+	consoles, err := alone(s.consoleauthConf, dirs)
+	if err != nil {
+		return err
+	}
+	s.snapshot.Consoles, err = read(consoles, bootvolume.ReadConsoleConfFiles)
 	return err
 }
 
@@ -53,6 +65,11 @@ func (s *settings) configDirs() (map[string][]string, error) {
 // root is the file system that absolute paths are in, without their slash.
 func root() fs.FS { return os.DirFS(string(filepath.Separator)) }
 
+// fromRoot is the path of a name there.
+func fromRoot(name string) string {
+	return string(filepath.Separator) + filepath.FromSlash(name)
+}
+
 // inRoot are the names of paths there, and the paths themselves for messages.
 func inRoot(paths ...string) (names, whole []string, err error) {
 	for _, path := range paths {
@@ -68,47 +85,49 @@ func inRoot(paths ...string) (names, whole []string, err error) {
 	return names, whole, nil
 }
 
-// services reads the files of a flag that may be repeated: each is a service.
-func services[C any](words []string, dirs map[string][]string, read func(fs.FS, string, ...string) (C, error)) (all []C, err error) {
+// A service is what reads the files of one or more words of a flag.
+type service struct {
+	host, key    string   // key: what tells it from the others
+	names, whole []string // of its files and folders, in its order
+}
+
+// alone are the services of a flag of which each word is one.
+func alone(words []string, dirs map[string][]string) (all []service, err error) {
 	for _, word := range words {
 		host, path := hostAndFile(word)
-		names, whole, err := inRoot(append([]string{path}, dirs[path]...)...)
-		if err != nil {
+		s := service{host: host, key: word}
+		if s.names, s.whole, err = inRoot(append([]string{path}, dirs[path]...)...); err != nil {
 			return nil, err
 		}
-		c, err := read(root(), host, names...)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", strings.Join(whole, " "), err)
-		}
-		all = append(all, c)
+		all = append(all, s)
 	}
 	return all, nil
 }
 
-// novaConfs reads the files that are said to be of one host together, in their
-// order; a file without a host stands alone.
-func novaConfs(words []string, dirs map[string][]string) (all []bootvolume.NovaConf, err error) {
-	var order []string
-	hosts, files, given := make(map[string]string), make(map[string][]string), make(map[string][]string)
-	for _, word := range words {
-		host, path := hostAndFile(word)
-		key := word
-		if path != word {
-			key = host + "="
+// byHost takes the files that are said to be of one host together; a file
+// without a host stands alone.
+func byHost(words []string, dirs map[string][]string) (all []service, err error) {
+	each, err := alone(words, dirs)
+	for _, s := range each {
+		if strings.Contains(s.key, "=") {
+			s.key = s.host + "="
 		}
-		if files[key] == nil {
-			order = append(order, key)
+		i := slices.IndexFunc(all, func(o service) bool { return o.key == s.key })
+		if i < 0 {
+			all = append(all, s)
+			continue
 		}
-		names, whole, err := inRoot(append([]string{path}, dirs[path]...)...)
-		if err != nil {
-			return nil, err
-		}
-		hosts[key], files[key], given[key] = host, append(files[key], names...), append(given[key], whole...)
+		all[i].names, all[i].whole = append(all[i].names, s.names...), append(all[i].whole, s.whole...)
 	}
-	for _, key := range order {
-		c, err := bootvolume.ReadNovaConfFiles(root(), hosts[key], files[key]...)
+	return all, err
+}
+
+// read reads the files of services.
+func read[C any](of []service, from func(fs.FS, string, ...string) (C, error)) (all []C, err error) {
+	for _, s := range of {
+		c, err := from(root(), s.host, s.names...)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", strings.Join(given[key], " "), err)
+			return nil, fmt.Errorf("%s: %w", strings.Join(s.whole, " "), err)
 		}
 		all = append(all, c)
 	}

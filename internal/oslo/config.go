@@ -47,18 +47,28 @@ func Read(fsys fs.FS, names ...string) (*Config, error) {
 	if len(names) == 0 {
 		return nil, errors.New("oslo: no file named")
 	}
+	files, err := Files(fsys, names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if err := c.open(fsys, file); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Files are those that Read reads, in its order.
+func Files(fsys fs.FS, names ...string) (all []string, err error) {
 	for _, name := range names {
 		files, err := expand(fsys, name)
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range files {
-			if err := c.open(fsys, file); err != nil {
-				return nil, err
-			}
-		}
+		all = append(all, files...)
 	}
-	return c, nil
+	return all, nil
 }
 
 // expand is the files of a folder, or the file itself.
