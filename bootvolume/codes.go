@@ -18,7 +18,8 @@ const (
 	// CodeIDNotFound: the volume was not found just after it was created.
 	CodeIDNotFound = "id-not-found"
 	// CodeDatabaseConflict: cinder-api failed, for another node of the
-	// database was quicker every time (certification, a deadlock).
+	// database was quicker every time (certification, a deadlock). One that was
+	// tried again and went through is told by CodeCertification.
 	CodeDatabaseConflict = "database-conflict"
 	// CodeAPIFailed: cinder-api answered with another failure of its own.
 	CodeAPIFailed = "cinder-api-failed"
@@ -79,7 +80,7 @@ const (
 	// CodeFlowControl: a node that applies late makes all writers wait.
 	CodeFlowControl = "flow-control"
 	// CodeCertification: transactions were aborted because another node was
-	// quicker.
+	// quicker, as nodes or cinder-api tell.
 	CodeCertification = "certification-conflicts"
 	// CodeLiveDiffers: what is in effect is not what the file says.
 	CodeLiveDiffers = "live-differs"

@@ -12,9 +12,11 @@ type Create struct {
 	PID, Project       string
 	Paired             Pairing   // what its own lines were put together by
 	Size               int64     // GiB; 0: not seen
-	Seen               time.Time // its first line
+	Seen, Last         time.Time // its first line, and the last of cinder-api
 	Posted, Accepted   time.Time // by cinder-api; zero: not seen
 	Quota, Hung, Erred string    // its words
+	Conflicts          int       // transactions of it that were aborted (1213); cinder-api tells them with debug alone
+	Uncounted          string    // its words: the quota does not count the volume as it should
 
 	Scheduler   string // the host of cinder-scheduler that found no backend
 	Unscheduled string // its words
@@ -56,7 +58,7 @@ func creates(events []Event) []*Create {
 
 func (e *Event) ofCreate() bool {
 	switch e.Kind {
-	case Posted, Sized, Issued, Accepted, Quota, Hung, Erred, Unscheduled, Making, Made, Unmade:
+	case Posted, Sized, Issued, Accepted, Quota, Hung, Erred, Conflict, Uncounted, Unscheduled, Making, Made, Unmade:
 		return true
 	}
 	return false
@@ -79,6 +81,9 @@ func (c *Create) add(e Event) {
 		c.made(e)
 	default:
 		c.Host, c.PID = cmp.Or(c.Host, e.Host), cmp.Or(c.PID, e.PID)
+		if e.At.After(c.Last) {
+			c.Last = e.At
+		}
 		c.api(e)
 	}
 }
@@ -97,6 +102,10 @@ func (c *Create) api(e Event) {
 		c.Hung = e.Text
 	case Erred:
 		c.Erred = e.Text
+	case Conflict:
+		c.Conflicts++
+	case Uncounted:
+		c.Uncounted = e.Text
 	}
 }
 
@@ -136,6 +145,9 @@ func whole(all []*Create) []*Create {
 			}
 			continue
 		}
+		if c.aside() {
+			continue
+		}
 		fits := func(o *Create) bool { return o.takes(c) }
 		n := slices.IndexFunc(open[p], fits)
 		if n < 0 {
@@ -150,6 +162,12 @@ func whole(all []*Create) []*Create {
 	return rest
 }
 
+// aside reports whether all that is known is what any request may say, not
+// what came of a POST.
+func (c *Create) aside() bool {
+	return !c.beyond() && c.Accepted.IsZero() && c.Size == 0 && c.Quota+c.Hung+c.Erred == "" && (c.Conflicts > 0 || c.Uncounted != "")
+}
+
 // takes reports whether another group of lines may be what came of this POST.
 func (c *Create) takes(o *Create) bool {
 	sameSize := c.Size == 0 || o.Size == 0 || c.Size == o.Size
@@ -160,8 +178,12 @@ func (c *Create) take(o *Create, others bool) {
 	if c.Paired = ByTime; others {
 		c.Paired = ByOrder
 	}
+	if o.Last.After(c.Last) {
+		c.Last = o.Last
+	}
 	c.Accepted, c.Size = o.Accepted, cmp.Or(c.Size, o.Size)
 	c.Scheduler, c.Unscheduled = o.Scheduler, o.Unscheduled
 	c.VolumeHost, c.Volume, c.Making, c.Made, c.Unmade = o.VolumeHost, o.Volume, o.Making, o.Made, o.Unmade
+	c.Conflicts, c.Uncounted = c.Conflicts+o.Conflicts, cmp.Or(c.Uncounted, o.Uncounted)
 	c.Quota, c.Hung, c.Erred = cmp.Or(c.Quota, o.Quota), cmp.Or(c.Hung, o.Hung), cmp.Or(c.Erred, o.Erred)
 }

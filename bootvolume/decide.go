@@ -21,6 +21,7 @@ func Check(s *Snapshot) stackmend.Result {
 		r.Findings = append(r.Findings, orphans(b)...)
 	}
 	r.Findings = append(r.Findings, of.withoutCompute()...)
+	r.Findings = append(r.Findings, of.conflicts(boots)...)
 	r.Findings = append(r.Findings, clocksDiffer(offsets)...)
 	r.Findings = append(r.Findings, s.configurations(boots)...)
 	r.Findings = append(r.Findings, s.live()...)
@@ -104,21 +105,11 @@ func (s judging) ended(b Boot) verdict {
 		return verdict{code: CodeOverQuota, message: "cinder refused the volume by quota",
 			fix: "raise the project's quota, or delete volumes", byOrder: !overQuota.MatchString(b.Failure)}
 	case b.Cinder != nil && b.Cinder.Erred != "":
-		return erred(b.Cinder)
+		return s.erred(b.Cinder)
 	case b.HAProxy != nil:
 		return s.atHAProxy(b)
 	}
 	return s.notAtHAProxy(b)
-}
-
-// erred judges a request that cinder-api failed at.
-func erred(c *Create) verdict {
-	if deadlock.MatchString(c.Erred) {
-		return verdict{code: CodeDatabaseConflict, byOrder: true,
-			message: "cinder-api gave up at a deadlock (1213): between nodes of Galera that is a certification conflict, another node was quicker each time",
-			fix:     "let all services write to one node of Galera"}
-	}
-	return verdict{code: CodeAPIFailed, byOrder: true, message: "cinder-api failed: " + short(c.Erred), fix: "look at the traceback in its log"}
 }
 
 // atHAProxy judges a request that HAProxy logged.

@@ -65,6 +65,10 @@
 // pools, each configuration that was given counts as one process, for how many
 // workers run is not in it.
 //
+// cinder-api tells a conflict that it tried again at level DEBUG of oslo_db.api
+// alone, and one that it gave up always. A volume that it has created though its
+// quota was not written is not lost.
+//
 // In a node's error log are conflicts only with wsrep_log_conflicts, and flow
 // control never: of it [ReadNode] alone tells. Counters of a node are counted
 // while it is looked at; what it has counted since it began may be old, and is
@@ -102,13 +106,13 @@
 // nova/compute/claims.py, nova/virt/block_device.py, nova/compute/manager.py,
 // nova/exception.py) and cinder 21.3.1 (cinder/api/openstack/wsgi.py,
 // cinder/quota_utils.py, cinder/scheduler/flows/create_volume.py,
-// cinder/volume/flows/manager/create_volume.py), HAProxy's as in its
+// cinder/volume/flows/manager/create_volume.py, cinder/api/middleware/fault.py,
+// cinder/quota.py), of oslo.db 12.1.0 (oslo_db/api.py), HAProxy's as in its
 // 2.6 configuration manual, chapter 8.2, its runtime API as in its 2.6
 // management guide, chapter 9.3, and Galera as in MariaDB 10.11 with galera-4
 // 26.4; tests talk to these, and internal/live boots a batch in a real cloud.
 // The logs in testdata are of these. Not seen in a real log, but taken from the
-// sources: cinder-api's own failures (cinder/api/middleware/fault.py), and that
-// nova-consoleauth keeps tokens in the memory of its process unless [cache] is
+// sources: that nova-consoleauth keeps tokens in the memory of its process unless [cache] is
 // enabled (nova 18.0.0, nova/consoleauth/manager.py, nova/cache_utils.py; nova
 // 20.0.0 has it no more).
 //

@@ -54,9 +54,6 @@ func edit(text string, f Format, settings []Setting) (string, error) {
 		if err := s.validate(); err != nil {
 			return "", err
 		}
-		if f == HAProxyFormat && slices.Contains(repeated, s.Name) {
-			return "", fmt.Errorf("%w: %s: a section has several lines of it, name more of its words", ErrEdit, s.Name)
-		}
 		var err error
 		if lines, err = s.apply(lines, f); err != nil {
 			return "", err
@@ -82,6 +79,9 @@ func (s Setting) apply(lines []string, f Format) ([]string, error) {
 			continue
 		}
 		if inside && s.names(line, f) {
+			if last >= 0 && f == HAProxyFormat && slices.Contains(repeated, s.Name) {
+				return nil, fmt.Errorf("%w: %q has several lines of %s: name more of its words", ErrEdit, s.Section, s.Name)
+			}
 			last = i
 		}
 	}
@@ -114,8 +114,8 @@ func (s Setting) words() []string {
 	return words
 }
 
-// repeated are words of haproxy.cfg of which a section has several lines, each
-// of its own: which of them is meant takes more words.
+// repeated are words of haproxy.cfg of which a section may have several lines,
+// each of its own.
 var repeated = []string{"acl", "bind", "capture", "errorfile", "filter", "http-check", "http-request", "http-response", "log", "server", "server-template", "stick",
 	"tcp-check", "tcp-request", "tcp-response", "timeout", "use_backend", "use-server"}
 

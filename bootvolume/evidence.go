@@ -37,6 +37,12 @@ func (c *Create) evidence(add func(source, value string, at time.Time)) {
 	if said := c.Quota + c.Hung + c.Erred; said != "" {
 		add(api, short(said), time.Time{})
 	}
+	if c.Conflicts > 0 {
+		add(api, fmt.Sprintf("%d of its transactions were aborted (1213)", c.Conflicts), time.Time{})
+	}
+	if c.Uncounted != "" {
+		add(api, short(c.Uncounted), time.Time{})
+	}
 	if !c.Making.IsZero() {
 		add("cinder-volume "+c.VolumeHost, "begins "+c.Volume, c.Making)
 	}

@@ -113,8 +113,17 @@ func (r *reading) oslo(text []byte) {
 }
 
 func (r *reading) keep(e Event, at time.Time) {
-	if e.Kind == "" || e.Kind == Unmade && r.of.Source != Volume { // every service says so of whatever failed
+	switch e.Kind { // of some, every service says so of whatever failed
+	case "":
 		return
+	case Unmade:
+		if r.of.Source != Volume {
+			return
+		}
+	case Conflict, Uncounted:
+		if r.of.Source != API {
+			return
+		}
 	}
 	e.At, e.Host = at, r.of.Host
 	r.Events = append(r.Events, e.alone())

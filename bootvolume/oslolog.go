@@ -28,6 +28,9 @@ const (
 	Erred    Kind = "erred"    // cinder-api answered 500
 	Deleted  Kind = "deleted"  // cinder-api accepted that a volume be deleted
 
+	Conflict  Kind = "conflict"  // a transaction of cinder-api was aborted (1213), which it may try again
+	Uncounted Kind = "uncounted" // cinder-api has a volume, and its quota usage was not written
+
 	Unscheduled Kind = "unscheduled" // cinder-scheduler found no backend
 	Making      Kind = "making"      // cinder-volume begins
 	Made        Kind = "made"        // cinder-volume has made it
@@ -78,6 +81,10 @@ var (
 	sizeOf    = regexp.MustCompile(`'volume_size': (\d{1,9})\b`)
 	noBackend = "No valid backend was found"
 	unhandled = "Exception during message handling: "
+
+	// conflict is oslo.db of a transaction that is tried again, with debug alone.
+	conflict    = "DB error: "
+	uncommitted = "Failed to commit reservations "
 )
 
 // parseOslo reads what follows the time stamp of a line. known tells whether
@@ -140,7 +147,7 @@ func (e *Event) keep() {
 	case Unmade:
 		e.Text = strings.TrimPrefix(e.Text, unhandled)
 		return
-	case Broken, Quota, Hung, Erred:
+	case Broken, Quota, Hung, Erred, Uncounted:
 		return
 	}
 	e.Text = ""
@@ -209,6 +216,8 @@ const (
 	cinderCreate    = "cinder.volume.flows.manager.create_volume"
 	rpcServer       = "oslo_messaging.rpc.server"
 	cinderServer    = "cinder" // eventlet.wsgi, which writes as the service
+	cinderUsage     = "cinder.quota"
+	osloDB          = "oslo_db.api"
 )
 
 // What a line that matters has after its logger.
@@ -225,6 +234,8 @@ var (
 	wordsOfCinderServer    = [][]byte{[]byte("OSError: write error")}
 	wordsOfCinderSchedule  = [][]byte{[]byte(noBackend)}
 	wordsOfCinderCreate    = [][]byte{[]byte(": being created as "), []byte("): created successfully")}
+	wordsOfCinderUsage     = [][]byte{[]byte(uncommitted)}
+	wordsOfOsloDB          = [][]byte{[]byte(conflict)}
 	wordsOfRpcServer       = [][]byte{[]byte(unhandled)}
 )
 
@@ -258,14 +269,18 @@ func words(logger string) [][]byte {
 		return wordsOfCinderCreate
 	case rpcServer:
 		return wordsOfRpcServer
+	case cinderUsage:
+		return wordsOfCinderUsage
+	case osloDB:
+		return wordsOfOsloDB
 	}
 	return nil
 }
 
 // kindOf knows the words of nova (api/openstack/requestlog.py,
-// virt/block_device.py, compute/claims.py, compute/manager.py) and cinder
-// (api/openstack/wsgi.py, api/v3/volumes.py, quota_utils.py, scheduler and
-// volume/flows/manager/create_volume.py).
+// virt/block_device.py, compute/claims.py, compute/manager.py), cinder
+// (api/openstack/wsgi.py, api/v3/volumes.py, quota.py, quota_utils.py, scheduler
+// and volume/flows/manager/create_volume.py) and oslo.db (oslo_db/api.py).
 func kindOf(logger, text string) Kind {
 	switch logger {
 	case novaRequests:
@@ -295,6 +310,10 @@ func cinderKind(logger, text string) Kind {
 		return kindIf(strings.HasPrefix(text, "Caught error:"), Erred)
 	case cinderServer:
 		return kindIf(strings.Contains(text, "OSError: write error"), Hung)
+	case osloDB:
+		return kindIf(strings.HasPrefix(text, conflict) && deadlock.MatchString(text), Conflict)
+	case cinderUsage:
+		return kindIf(strings.HasPrefix(text, uncommitted), Uncounted)
 	case cinderSchedule:
 		return kindIf(strings.Contains(text, noBackend), Unscheduled)
 	case cinderCreate:
