@@ -55,9 +55,11 @@ func NewApplier(c Config) *Applier {
 // permitted is what the policy of a step's plan permits. A step that does not
 // say permits no more than the strict policy.
 func permitted(s stackmend.Step) (p safety.Policy, err error) {
-	if text, ok := s.Args[argDegraded]; ok {
-		if p.Degraded, err = strconv.ParseBool(text); err != nil {
-			return safety.Policy{}, fmt.Errorf("%w: %s: %w", stackmend.ErrRefused, argDegraded, err)
+	for name, to := range map[string]*bool{argDegraded: &p.Degraded, argNoSpare: &p.NoSpare} {
+		if text, ok := s.Args[name]; ok {
+			if *to, err = strconv.ParseBool(text); err != nil {
+				return safety.Policy{}, fmt.Errorf("%w: %s: %w", stackmend.ErrRefused, name, err)
+			}
 		}
 	}
 	if text, ok := s.Args[argLowest]; ok {
@@ -219,7 +221,7 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 		if err := a.change(ctx, id, s, supervisor.Stop); err != nil {
 			return err
 		}
-		return poll(ctx, func() error { return a.down(ctx, id) })
+		return poll(ctx, func() error { return a.isDown(ctx, id) })
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stackmend/stackmend"
-	"github.com/stackmend/stackmend/ceph/internal/safety"
 )
 
 // A Policy is what a trim may do. Its zero value trims nothing.
@@ -26,8 +25,13 @@ type Policy struct {
 	// inactive already. Members that are down cannot be asked how far they are:
 	// one that missed more than remains will be backfilled.
 	Degraded bool
-	// Lowest is how many copies must be left while an OSD is stopped; 0: 2.
+	// Lowest is how many copies must be left while an OSD is stopped; 0: 2. Of
+	// an erasure coded pool k + 1 shards must be left if that is more.
 	Lowest int
+	// NoSpare permits that of a placement group of an erasure coded pool just k
+	// shards are left, if min_size permits it: one more failure, and its data
+	// cannot be had.
+	NoSpare bool
 	// Expires is how long the plan holds; 0: an hour.
 	Expires time.Duration
 }
@@ -110,13 +114,9 @@ func (o OSD) worth(s *Snapshot, p Policy) []PG {
 
 // keep says why a placement group is left alone.
 func (pg PG) keep(s *Snapshot, p Policy) string {
-	pool, _, _ := strings.Cut(pg.ID, ".")
-	i := slices.IndexFunc(s.Pools, func(q safety.Pool) bool { return strconv.Itoa(q.ID) == pool })
-	switch {
-	case i < 0:
-		return "its pool is not in the map"
-	case s.Pools[i].Erasure():
-		return "its pool is erasure coded: the point to which it can roll back cannot be read offline"
+	switch why := poolKeeps(s.Pools, pg.ID); {
+	case why != "":
+		return why
 	case !p.Active && slices.Contains(strings.Split(pg.State, "+"), "active"):
 		return "it is active: its log trims with the next writes (osd_max_pg_log_entries, osd_pg_log_trim_max)"
 	case p.MaxDups > 0: // how many there are is known to newer releases alone
@@ -189,6 +189,7 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 	}
 	permit := func(s stackmend.Step) stackmend.Step {
 		s.Args[argDegraded], s.Args[argLowest] = strconv.FormatBool(p.Degraded), strconv.Itoa(cmp.Or(p.Lowest, 2))
+		s.Args[argNoSpare] = strconv.FormatBool(p.NoSpare)
 		return s
 	}
 	out := []stackmend.Step{step(verbHold, "release it", reason+"; nothing may start it while its store is worked on", alive, 5*time.Minute)}
@@ -206,7 +207,11 @@ func osdSteps(s *Snapshot, p Policy, o OSD, stage int, reason string) []stackmen
 
 // mayStop says on what condition an OSD is stopped.
 func (p Policy) mayStop() string {
-	why := fmt.Sprintf("ceph-objectstore-tool needs the store for itself; that ok-to-stop permits it and min_size members, no fewer than %d, are left is asked just before", cmp.Or(p.Lowest, 2))
+	spare := " + 1"
+	if p.NoSpare {
+		spare = ""
+	}
+	why := fmt.Sprintf("ceph-objectstore-tool needs the store for itself; that ok-to-stop permits it and min_size members, no fewer than %d (erasure coded: k%s), are left is asked just before", cmp.Or(p.Lowest, 2), spare)
 	if p.Degraded {
 		why += "; what is degraded or inactive already does not stand against it"
 	}
@@ -219,6 +224,7 @@ func (p Policy) mayStop() string {
 const (
 	argDegraded = "degraded"
 	argLowest   = "lowest"
+	argNoSpare  = "no-spare"
 	argInactive = "inactive"
 	anyPG       = "any"
 	argMachine  = "machine" // where the OSD is; none: on this host

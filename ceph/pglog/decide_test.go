@@ -36,7 +36,7 @@ func TestPlanOrder(t *testing.T) {
 	if strings.Join(got, ",") != want {
 		t.Errorf("%s\nwant\n%s", strings.Join(got, ","), want)
 	}
-	if r := p.Steps[3].Reason; !strings.Contains(r, "1 of 4 placement groups, 8500 entries: 1.0 9000 -> 500") {
+	if r := p.Steps[3].Reason; !strings.Contains(r, "2 of 4 placement groups, 17000 entries: 1.0 9000 -> 500, 2.0 9000 -> 500") {
 		t.Error(r)
 	}
 }
@@ -55,8 +55,12 @@ func TestPlanRefuses(t *testing.T) {
 		"at the start limit": {func(s *Snapshot, _ *Policy) {
 			s.OSDs[0].Local = &supervisor.State{Running: true, Unit: "u", Starts: 3, StartLimit: supervisor.Limit{Burst: 3, Interval: time.Minute}}
 		}, "reset-failed u"},
-		"only active":       {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
-		"only erasure":      {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[2:3] }, "erasure coded"},
+		"only active": {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
+		"only optimised": {func(s *Snapshot, _ *Policy) {
+			s.Pools[1].FlagNames = "hashpspool,ec_overwrites,ec_optimizations"
+			s.OSDs[0].PGs = s.OSDs[0].PGs[2:3]
+		}, "allow_ec_optimizations"},
+		"no pool":           {func(s *Snapshot, _ *Policy) { s.Pools, s.OSDs[0].PGs = s.Pools[:1], s.OSDs[0].PGs[2:3] }, "not in the map"},
 		"up but not seen":   {func(s *Snapshot, _ *Policy) { s.OSDs[0].Local = &supervisor.State{} }, "no process"},
 		"inactive already":  {func(_ *Snapshot, p *Policy) { p.Degraded = false }, "inactive already (1.0 2.0 1.2)"},
 		"version not known": {func(s *Snapshot, _ *Policy) { s.OSDs[0].Version, s.OSDs[0].Tool = "", "" }, "its own version"},
@@ -76,20 +80,20 @@ func TestPlanRefuses(t *testing.T) {
 
 // The plan carries its policy to the run; a step that does not is strict.
 func TestPermitted(t *testing.T) {
-	p := Plan(snapshot(), Policy{MaxEntries: 500, Degraded: true, Lowest: 1})
+	p := Plan(snapshot(), Policy{MaxEntries: 500, Degraded: true, Lowest: 1, NoSpare: true})
 	for _, s := range p.Steps {
 		want := safety.Policy{}
 		if s.Verb == verbStop || s.Verb == verbStart {
-			want = safety.Policy{Degraded: true, Lowest: 1}
+			want = safety.Policy{Degraded: true, Lowest: 1, NoSpare: true}
 		}
-		if got, err := permitted(s); err != nil || got.Degraded != want.Degraded || got.Lowest != want.Lowest {
+		if got, err := permitted(s); err != nil || got.Degraded != want.Degraded || got.Lowest != want.Lowest || got.NoSpare != want.NoSpare {
 			t.Errorf("%s: %+v, %v", s, got, err)
 		}
 		if told := strings.Contains(s.Reason, "degraded or inactive already"); told != (s.Verb == verbStop) {
 			t.Errorf("%s: %s", s, s.Reason)
 		}
 	}
-	for key, value := range map[string]string{argDegraded: "perhaps", argLowest: "all"} {
+	for key, value := range map[string]string{argDegraded: "perhaps", argLowest: "all", argNoSpare: "1.5"} {
 		if got, err := permitted(stackmend.Step{Args: map[string]string{key: value}}); !errors.Is(err, stackmend.ErrRefused) || got.Degraded {
 			t.Errorf("%s %s: %+v, %v", key, value, got, err)
 		}
@@ -142,6 +146,38 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%+v %+v: %q, want %q", c.i, c.q, got, c.want)
 		}
 	}
+}
+
+// A shard of an erasure coded pool is trimmed no further than where it may be
+// rolled back to; pools whose last_complete means something else, not at all.
+func TestErasureCoded(t *testing.T) {
+	rolled, err := decodeVersion([]byte("\x50\x0d\x00\x00\x00\x00\x00\x00\x31\x00\x00\x00")) // of ceph-objectstore-tool 16.2.15, at 49'3408
+	if err != nil || rolled != (Version{49, 3408}) {
+		t.Error(rolled, err)
+	}
+	for tail, want := range map[Version]string{{49, 3308}: "", {49, 3408}: "", {49, 3409}: "rolled back", {50, 1}: "rolled back"} {
+		if got := judgeShard(rolled, tail); got != want && (want == "" || !strings.Contains(got, want)) {
+			t.Errorf("%v: %q, want %q", tail, got, want)
+		}
+	}
+	pools := []safety.Pool{{ID: 3, Type: 3}, {ID: 13, Type: 3, FlagNames: "ec_overwrites,ec_optimizations"}}
+	for pg, want := range map[string]string{"3.1fs2": "", "13.1fs0": "ec_optimizations", "1.0": "not in the map"} {
+		if got := poolKeeps(pools, pg); got != want && (want == "" || !strings.Contains(got, want)) {
+			t.Errorf("%s: %q, want %q", pg, got, want)
+		}
+	}
+	if l := (limits{inactive: []string{"3.1f"}}); !l.expected("3.1fs2") || l.expected("3.1s2") {
+		t.Error("which shards are inactive")
+	}
+}
+
+func FuzzDecodeVersion(f *testing.F) {
+	f.Add([]byte("\x50\x0d\x00\x00\x00\x00\x00\x00\x31\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := decodeVersion(b); (err == nil) != (len(b) == 12) || v.Epoch > 1<<32 {
+			t.Error(v, err)
+		}
+	})
 }
 
 func logOf(from, to uint64) *Log {
@@ -238,7 +274,7 @@ func TestRows(t *testing.T) {
 	s.OSDs[1].PGs[0].Dups = 5000
 	p := Plan(s, Policy{MaxEntries: 500, MaxDups: 3000, Degraded: true})
 	for _, st := range p.Steps {
-		if want := int64(8500 + 2000); st.Verb == verbTrim && st.Target == "osd.1" && st.Cost.Rows != want {
+		if want := int64(2*8500 + 2000); st.Verb == verbTrim && st.Target == "osd.1" && st.Cost.Rows != want {
 			t.Errorf("%d rows, want %d", st.Cost.Rows, want)
 		}
 	}

@@ -24,10 +24,11 @@
 //
 // An OSD is stopped only if the manager permits it for all OSDs that are under
 // way, asked in one question, and if no placement group is left with fewer than
-// min_size members, nor fewer than two, nor is degraded already; anything else
-// is a [Policy] that says so, and that the plan carries to the run. If a run
-// stops, what was begun is undone: the OSD is started, or the result says that
-// it is down.
+// min_size members, nor fewer than two (erasure coded: than k + 1), nor is
+// degraded already; anything else is a [Policy] that says so, and that the plan
+// carries to the run. If a run stops, what was begun is undone: the OSD is
+// started, or the result says that it is down. That the monitors are silent
+// while an OSD is stopped is borne for five minutes.
 //
 // A placement group is trimmed if its last_complete is its last_update, it is
 // not being backfilled, and every peer's last_update is past the new tail;
@@ -36,9 +37,11 @@
 // be, and the entries that remain are those that stood there before. The
 // tool's status proves nothing, and its own dry run is never called.
 //
-// Placement groups of erasure coded pools are left alone: the point to which
-// they can roll back cannot be read offline. Those that are active are left
-// alone too, unless Policy.Active says otherwise: writes trim them.
+// A shard of an erasure coded pool is trimmed, beside that, no further than
+// where it may still be rolled back to (rollback_info_trimmed_to, which is read
+// from its store). Pools with allow_ec_optimizations (Tentacle) are left alone:
+// it changes what last_complete means. Placement groups that are active are
+// left alone too, unless Policy.Active says otherwise: writes trim them.
 //
 // # Privileges
 //
@@ -50,8 +53,10 @@
 //
 // Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes, on
 // a real cluster, with placement groups that are active and with such that are
-// not; by ssh on a real cluster of three hosts by name, with real sshds and a
-// scripted systemctl. How tools and daemons fail is tested with scripted ones.
+// not, replicated and erasure coded; by ssh on a real cluster of three hosts by name, with real sshds and a
+// scripted systemctl. A monitor that freezes, a manager that dies, an OSD that
+// does not start and one that somebody starts meanwhile are tested there too;
+// how tools fail, with scripted ones.
 // Through cephadm, docker and podman it is NOT tested: see package
 // ceph/supervisor. The pause of an orchestrator is tested with a scripted one
 // (src/pybind/mgr/orchestrator/module.py at v16.2.15). The trim rules are those
@@ -63,16 +68,18 @@
 // # Speed
 //
 // A placement group that is trimmed costs four starts of the tool: the log, the
-// info, the trim, and the log again, of which a script that proves nothing makes
-// one. What the cluster keeps costs none. The cluster is asked while the tool
-// reads. `make bench-pglog` compares the trim step of one OSD with the same
-// calls of the tool by hand on another (x-calls), and with the listing and the
-// trims alone (x-trims). That an OSD is asked for, stopped, started and waited
-// for is not the tool's time, and is in neither.
+// info, the trim, and the log again (a shard of an erasure coded pool one more),
+// of which a script that proves nothing makes one. What the cluster keeps costs
+// none. Each start waits less than by the tool's defaults (bdev_aio_poll_ms).
+// The cluster is asked while the tool reads. `make bench-pglog` tells how long
+// the trim step of one OSD takes beside the runs of the tool in it (x-tool), and
+// beside the listing and the trims alone, by hand on another OSD (x-script).
+// That an OSD is asked for, stopped, started and waited for is not the tool's
+// time, and is in neither.
 //
 // A whole run takes as long as the canary and the slowest OSD of each domain, if
 // Options.Parallel is as many as a domain has: x-slowest compares a run with the
-// sum of those trims, which are scripted and take a known time.
+// sum of what a scripted tool took for those.
 //
 // # Not in this version
 //

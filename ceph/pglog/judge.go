@@ -56,6 +56,15 @@ func judge(i info, q query, tail Version, active bool) string {
 	return ""
 }
 
+// judgeShard says why a shard of an erasure coded pool must not be trimmed to a
+// tail; empty: it may be.
+func judgeShard(rolled, tail Version) string {
+	if rolled.Before(tail) {
+		return fmt.Sprintf("what is past %s may still be rolled back (%s), and the new tail would be %s", rolled, rolledForward, tail)
+	}
+	return ""
+}
+
 // proof says what of a trim is not as it should be; nil: all of it is.
 func proof(before, after *Log, tail Version, remain []Entry) error {
 	switch {

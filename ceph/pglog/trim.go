@@ -25,7 +25,9 @@ type limits struct {
 
 // expected reports whether the plan expects to trim a placement group, as far
 // as states go.
-func (l limits) expected(pg string) bool { return l.active || slices.Contains(l.inactive, pg) }
+func (l limits) expected(pg string) bool {
+	return l.active || slices.Contains(l.inactive, wholeGroup(pg))
+}
 
 func limitsOf(s stackmend.Step) (l limits, err error) {
 	if l.entries, err = strconv.ParseInt(s.Args["max_entries"], 10, 64); err != nil {
@@ -90,7 +92,8 @@ func tell(w *stackmend.Work, s stackmend.Step, done, of int, entries int64) {
 
 // ready refuses unless the OSD is down and the store and the tool are its own.
 func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.Map, error) {
-	if err := a.down(ctx, id); err != nil {
+	m, err := a.down(ctx, id)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.c.Tool.owner(ctx, id, s.Assumes["fsid"]); err != nil {
@@ -103,13 +106,13 @@ func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.
 	if v.String() != s.Args["version"] {
 		return nil, &stackmend.StaleError{Target: "ceph-objectstore-tool", Key: "version", Want: s.Args["version"], Got: v.String()}
 	}
-	return safety.Dump(ctx, a.c.Cluster)
+	return m, nil
 }
 
 // trimPG trims one placement group and says what became of it. The tool is not
 // started for those that the plan expects to keep and the cluster still does.
 func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, l limits) (string, error) {
-	if why := poolKeeps(m, pg); why != "" {
+	if why := poolKeeps(m.Pools, pg); why != "" {
 		return "kept: " + why, nil
 	}
 	ask := sync.OnceValues(func() (query, error) { return a.ask(ctx, id, pg) })
@@ -130,12 +133,8 @@ func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, 
 	if !long && !many {
 		return fmt.Sprintf("kept: %d entries and %d dups are within the limits", len(before.Entries), before.Dups), nil
 	}
-	i, err := a.c.Tool.info(ctx, id, pg)
-	if err != nil {
-		return "", err
-	}
-	if why := judge(i, q, tail, l.active); why != "" {
-		return "kept: " + why, nil
+	if why, err := a.judge(ctx, m, id, pg, q, tail, l); why != "" || err != nil {
+		return "kept: " + why, err
 	}
 	if long {
 		if err := a.c.Tool.trim(ctx, id, pg, l.entries); err != nil {
@@ -148,6 +147,25 @@ func (a *Applier) trimPG(ctx context.Context, m *safety.Map, id int, pg string, 
 		}
 	}
 	return a.prove(ctx, id, pg, l, before, tail, remain)
+}
+
+// judge reads what beside the log stands against a trim to a tail.
+func (a *Applier) judge(ctx context.Context, m *safety.Map, id int, pg string, q query, tail Version, l limits) (string, error) {
+	i, err := a.c.Tool.info(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	if why := judge(i, q, tail, l.active); why != "" {
+		return why, nil
+	}
+	if p, _ := poolOf(m.Pools, pg); !p.Erasure() {
+		return "", nil
+	}
+	rolled, err := a.c.Tool.rolled(ctx, id, pg)
+	if err != nil {
+		return "", err
+	}
+	return judgeShard(rolled, tail), nil
 }
 
 // prove reads the log again.
@@ -178,34 +196,19 @@ func lost(note string) int64 {
 	return entries[0] - entries[1] + max(0, dups[0]-dups[1])
 }
 
-// poolKeeps says why the pool forbids it.
-func poolKeeps(m *safety.Map, pg string) string {
-	pool, _, _ := strings.Cut(pg, ".")
-	for _, p := range m.Pools {
-		if strconv.Itoa(p.ID) != pool {
-			continue
-		}
-		switch {
-		case p.Erasure():
-			return "its pool is erasure coded"
-		case strings.Contains(p.FlagNames, "ec_optimizations"):
-			return "its pool has allow_ec_optimizations, which changes what last_complete means"
-		}
-		return ""
-	}
-	return "its pool is not in the map"
-}
-
 // ask asks the primary, and at the same time whether the OSD is still down:
 // somebody may have started it meanwhile. Both are programs that take as long
 // as a start of the tool.
 func (a *Applier) ask(ctx context.Context, id int, pg string) (query, error) {
 	answer := make(chan query, 1)
 	go func() { answer <- a.query(ctx, pg) }()
-	err := a.down(ctx, id)
+	silent, err := a.stillDown(ctx, id)
 	q := <-answer
-	if err != nil {
+	switch {
+	case err != nil:
 		return query{}, fmt.Errorf("before %s: %w", pg, err)
+	case silent && q.State == "": // the question was lost in the silence
+		return a.query(ctx, pg), nil
 	}
 	return q, nil
 }
@@ -214,7 +217,7 @@ func (a *Applier) ask(ctx context.Context, id int, pg string) (query, error) {
 func (a *Applier) query(ctx context.Context, pg string) (q query) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	body, err := ceph.Ask(ctx, a.c.Cluster, ceph.Command{To: ceph.ToPG(pg), Prefix: "query"})
+	body, err := ceph.Ask(ctx, a.c.Cluster, ceph.Command{To: ceph.ToPG(wholeGroup(pg)), Prefix: "query"})
 	if err != nil || json.Unmarshal(body, &q) != nil {
 		return query{}
 	}

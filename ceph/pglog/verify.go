@@ -5,31 +5,61 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stackmend/stackmend"
 	"github.com/stackmend/stackmend/ceph/internal/safety"
 	"github.com/stackmend/stackmend/ceph/supervisor"
 )
 
-// down refuses until an OSD is neither running nor up.
-func (a *Applier) down(ctx context.Context, id int) error {
+// down refuses until an OSD is neither running nor up. It returns the map in
+// which it is down.
+func (a *Applier) down(ctx context.Context, id int) (*safety.Map, error) {
 	st, err := a.state(ctx, id)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case st.Running:
+		return nil, fmt.Errorf("%w: osd.%d runs (process %d)", stackmend.ErrNotDone, id, st.PID)
+	case !st.Held:
+		return nil, fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
 	}
 	m, err := safety.Dump(ctx, a.c.Cluster)
 	if err != nil {
+		return nil, err
+	}
+	if o := m.OSD(id); o == nil || o.Up != 0 {
+		return nil, fmt.Errorf("%w: osd.%d is not down in the map", stackmend.ErrNotDone, id)
+	}
+	return m, nil
+}
+
+// isDown is down for those who want no map.
+func (a *Applier) isDown(ctx context.Context, id int) error {
+	_, err := a.down(ctx, id)
+	return err
+}
+
+// patience is for how long the cluster may say nothing while an OSD is
+// stopped: a monitor is elected anew in less.
+const patience = 5 * time.Minute
+
+// stillDown is down where the OSD was down before, and may be for a while:
+// that nobody says so just now is borne for as long as patience lasts, and
+// silent reports it. That it is not down is said at once.
+func (a *Applier) stillDown(ctx context.Context, id int) (silent bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var known error
+	err = poll(ctx, func() error {
+		err := a.isDown(ctx, id)
+		if errors.Is(err, stackmend.ErrNotDone) {
+			known, err = err, nil
+		}
+		silent = silent || err != nil
 		return err
-	}
-	switch o := m.OSD(id); {
-	case st.Running:
-		return fmt.Errorf("%w: osd.%d runs (process %d)", stackmend.ErrNotDone, id, st.PID)
-	case o == nil || o.Up != 0:
-		return fmt.Errorf("%w: osd.%d is not down in the map", stackmend.ErrNotDone, id)
-	case !st.Held:
-		return fmt.Errorf("%w: the respawn of osd.%d is not held", stackmend.ErrNotDone, id)
-	}
-	return nil
+	})
+	return silent, errors.Join(err, known)
 }
 
 // Verify looks whether a step is in effect.
@@ -52,7 +82,7 @@ func (a *Applier) Verify(ctx context.Context, s stackmend.Step) error {
 		}
 		return err
 	case verbStop:
-		return a.down(ctx, id)
+		return a.isDown(ctx, id)
 	case verbTrim:
 		a.mu.Lock()
 		defer a.mu.Unlock()

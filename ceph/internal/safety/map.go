@@ -1,6 +1,7 @@
 package safety
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,13 +104,17 @@ func (m *Map) pool(pgid string) (Pool, error) {
 }
 
 // floor is how many members of a placement group must be left.
-func (m *Map) floor(p Pool, lowest int) (int, error) {
-	if !p.Erasure() {
-		return max(p.MinSize, lowest), nil
+func (m *Map) floor(pool Pool, p Policy) (int, error) {
+	lowest := cmp.Or(p.Lowest, 2)
+	if !pool.Erasure() {
+		return max(pool.MinSize, lowest), nil
 	}
-	k, err := strconv.Atoi(m.Profiles[p.Profile]["k"])
-	if err != nil || k < 1 {
-		return 0, fmt.Errorf("ceph: the k of pool %s (profile %q) is not known", p.Name, p.Profile)
+	k, err := strconv.Atoi(m.Profiles[pool.Profile]["k"])
+	switch {
+	case err != nil || k < 1:
+		return 0, fmt.Errorf("ceph: the k of pool %s (profile %q) is not known", pool.Name, pool.Profile)
+	case p.NoSpare:
+		return max(pool.MinSize, k), nil
 	}
-	return max(p.MinSize, k+1), nil
+	return max(pool.MinSize, lowest, k+1), nil
 }

@@ -1,7 +1,6 @@
 package safety
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,9 +52,11 @@ func PGs(ctx context.Context, to ceph.Commander, osd int) ([]PG, error) {
 // A Policy is how much must be left of a placement group. The zero value is
 // the strict one.
 type Policy struct {
-	// Lowest is how many copies of a replicated pool must be left, if its
-	// min_size does not ask for more; 0: 2.
+	// Lowest is how many members must be left, if min_size or the k + 1 of an
+	// erasure coded pool do not ask for more; 0: 2.
 	Lowest int
+	// NoSpare permits that of an erasure coded pool just k are left, not k + 1.
+	NoSpare bool
 	// Degraded permits stopping an OSD whose placement groups are degraded or
 	// inactive already.
 	Degraded bool
@@ -106,7 +107,7 @@ func (m *Map) margin(pg PG, p Policy, osds []int) error {
 	if err != nil {
 		return err
 	}
-	floor, err := m.floor(pool, cmp.Or(p.Lowest, 2))
+	floor, err := m.floor(pool, p)
 	if err != nil {
 		return err
 	}

@@ -92,8 +92,9 @@ func FuzzReadOKToStop(f *testing.F) {
 func TestMargin(t *testing.T) {
 	m := &Map{
 		Pools: []Pool{{ID: 1, Type: 1, Size: 3, MinSize: 2}, {ID: 2, Type: 3, Size: 6, MinSize: 5, Profile: "ec"},
-			{ID: 3, Type: 1, Size: 2, MinSize: 1}, {ID: 4, Type: 3, Size: 6, Profile: "lost"}},
-		Profiles: map[string]map[string]string{"ec": {"k": "4", "m": "2"}},
+			{ID: 3, Type: 1, Size: 2, MinSize: 1}, {ID: 4, Type: 3, Size: 6, Profile: "lost"},
+			{ID: 5, Type: 3, Size: 3, MinSize: 2, Profile: "two"}},
+		Profiles: map[string]map[string]string{"ec": {"k": "4", "m": "2"}, "two": {"k": "2", "m": "1"}},
 	}
 	for _, c := range []struct {
 		pg   PG
@@ -108,6 +109,13 @@ func TestMargin(t *testing.T) {
 		{PG{ID: "1.0", State: "active+undersized+degraded", Acting: []int{0, 1}}, []int{2}, Policy{Degraded: true}, yes},
 		{PG{ID: "2.0", State: "active+clean", Acting: []int{0, 1, 2, 3, 4, 5}}, []int{0}, Policy{}, yes},
 		{PG{ID: "2.0", State: "active+clean", Acting: []int{0, 1, 2, 3, 4, none}}, []int{0}, Policy{}, no},
+		{PG{ID: "2.0", State: "active+clean", Acting: []int{0, 1, 2, 3, 4, 5}}, []int{0}, Policy{Lowest: 6}, no},
+		{PG{ID: "5.0", State: "active+clean", Acting: []int{0, 1, 2}}, []int{0}, Policy{}, no},
+		{PG{ID: "5.0", State: "active+clean", Acting: []int{0, 1, 2}}, []int{0}, Policy{Lowest: 1}, no},
+		{PG{ID: "5.0", State: "active+clean", Acting: []int{0, 1, 2}}, []int{0}, Policy{NoSpare: true}, yes},
+		{PG{ID: "5.0", State: "active+clean", Acting: []int{0, 1, 2}}, []int{0, 1}, Policy{NoSpare: true}, no},
+		{PG{ID: "2.0", State: "active+clean", Acting: []int{0, 1, 2, 3, 4, 5}}, []int{0, 1}, Policy{NoSpare: true}, no}, // min_size is 5
+		{PG{ID: "1.0", State: "active+clean", Acting: []int{0, 1, 2}}, []int{0, 1}, Policy{NoSpare: true}, no},
 		{PG{ID: "3.0", State: "active+clean", Acting: []int{0, 1}}, []int{0}, Policy{}, no},
 		{PG{ID: "3.0", State: "active+clean", Acting: []int{0, 1}}, []int{0}, Policy{Lowest: 1}, yes},
 		{PG{ID: "4.0", State: "active+clean", Acting: []int{0, 1}}, []int{0}, Policy{}, unknown},
