@@ -88,10 +88,11 @@ func onOwn(t *testing.T, c *labceph.Cluster) {
 // host, whose OSDs are trimmed side by side. No two hosts are ever touched at
 // once.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	c, cfg := hosts(t)
-	fill(t, c)
+	fill(t, c, "few")
 	must(t, clean(c))
-	sums := checksum(t, c)
+	sums := checksum(t, c, "few")
 	here := cfg
 	here.Route = nil
 	some := pglog.Options{OSDs: []int{0, 2, 3}}
@@ -126,7 +127,7 @@ func TestHosts(t *testing.T) {
 	if !trims["osd.2"].meets(trims["osd.3"]) {
 		t.Error("the OSDs of one host were not trimmed side by side")
 	}
-	if got := checksum(t, c); got != sums {
+	if got := checksum(t, c, "few"); got != sums {
 		t.Errorf("objects changed: %s, was %s", got, sums)
 	}
 	for osd, n := range lost {
