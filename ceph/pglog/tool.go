@@ -66,7 +66,7 @@ func (t Tool) read(ctx context.Context, osd int, read func(io.Reader) error, arg
 // and closes them more than once, and at each close a thread is waited for that
 // looks up every bdev_aio_poll_ms (KernelDevice::_aio_thread in
 // src/os/bluestore/KernelDevice.cc at v16.2.15): by default a quarter of a
-// second, which together is a third of what a short operation takes.
+// second.
 func (t Tool) on(ctx context.Context, osd int, read func(io.Reader) error, arg ...string) error {
 	return t.read(ctx, osd, read, append([]string{"--no-mon-config", "--bdev_aio_poll_ms=10", "--data-path", t.data(osd)}, arg...)...)
 }
