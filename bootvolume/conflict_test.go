@@ -97,17 +97,3 @@ func TestConflictOfAnother(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
-
-// Every service that uses oslo.db says so of its own transactions.
-func TestConflictsOfOtherServices(t *testing.T) {
-	b, err := os.ReadFile("testdata/conflict/cinder-api-2.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for source, want := range map[Source]bool{API: true, Scheduler: false} {
-		l := readOne(t, string(b), source)
-		if got := slices.ContainsFunc(l.Events, func(e Event) bool { return e.Kind == Conflict }); got != want {
-			t.Errorf("%s: %v", source, got)
-		}
-	}
-}

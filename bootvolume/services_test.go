@@ -122,16 +122,26 @@ func TestServicesMissing(t *testing.T) {
 	}
 }
 
-// Every service says of whatever failed that it did.
+// Every service says of whatever failed that it did, and of its own
+// transactions that they were aborted.
 func TestFailuresOfOthers(t *testing.T) {
-	b, err := os.ReadFile("testdata/services/cinder-volume.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for source, want := range map[Source]bool{Volume: true, Compute: false} {
-		l := readOne(t, string(b), source)
-		if got := slices.ContainsFunc(l.Events, func(e Event) bool { return e.Kind == Unmade }); got != want {
-			t.Errorf("%s: %v", source, got)
+	for _, c := range []struct {
+		file      string
+		kind      Kind
+		of, other Source
+	}{
+		{"services/cinder-volume.log", Unmade, Volume, Compute},
+		{"conflict/cinder-api-2.log", Conflict, API, Scheduler},
+	} {
+		b, err := os.ReadFile("testdata/" + c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for source, want := range map[Source]bool{c.of: true, c.other: false} {
+			l := readOne(t, string(b), source)
+			if got := slices.ContainsFunc(l.Events, func(e Event) bool { return e.Kind == c.kind }); got != want {
+				t.Errorf("%s of %s: %v", c.kind, source, got)
+			}
 		}
 	}
 }
