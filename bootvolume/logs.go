@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/stackmend/stackmend/internal/logtail"
@@ -43,7 +44,7 @@ func (l *Logs) Read(ctx context.Context, r io.Reader, name string, o Log) error 
 }
 
 func (l *Logs) lines(r *logtail.Reader, o Log) error {
-	in := &reading{Logs: l, of: o, clock: &logtail.Clock{Now: o.Now, Zone: o.Zone}}
+	in := &reading{Logs: l, of: o, clock: &logtail.Clock{Now: o.Now, Zone: o.Zone}, once: map[string]string{}}
 	read := in.oslo
 	if o.Source == HAProxy {
 		read = in.haproxy
@@ -68,6 +69,7 @@ type reading struct {
 	clock *logtail.Clock
 	last  [toSecond]byte // the stamp that was read last, to its second
 	after int            // where that line goes on after its stamp; 0: none yet
+	once  map[string]string
 }
 
 // toSecond is how much of a stamp tells the second, in the forms that matter.
@@ -126,7 +128,10 @@ func (r *reading) keep(e Event, at time.Time) {
 		}
 	}
 	e.At, e.Host = at, r.of.Host
-	r.Events = append(r.Events, e.alone())
+	if len(r.Events) == cap(r.Events) { // append would copy a long list several times as often
+		r.Events = slices.Grow(r.Events, len(r.Events)+1)
+	}
+	r.Events = append(r.Events, e.alone(r.once))
 }
 
 // haproxy keeps the requests that create volumes; of the others it takes when

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unique"
 )
 
 // Kind is what a line of nova or cinder says.
@@ -108,9 +107,14 @@ func parseOslo(rest string) (e Event, known, ok bool) {
 
 // alone is the event without the line that its texts are of. Most of them are
 // said again in other lines, and kept once.
-func (e Event) alone() Event {
+func (e Event) alone(once map[string]string) Event {
 	for _, s := range []*string{&e.PID, &e.Request, &e.Own, &e.Project, &e.Instance, &e.Volume} {
-		*s = unique.Make(*s).Value()
+		kept, ok := once[*s]
+		if !ok {
+			kept = strings.Clone(*s)
+			once[kept] = kept
+		}
+		*s = kept
 	}
 	e.Text = strings.Clone(e.Text)
 	return e

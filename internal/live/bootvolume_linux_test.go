@@ -1,7 +1,6 @@
 package live
 
 import (
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -83,23 +82,35 @@ func ask(t *testing.T, p *haproxy.Proxy, command string) {
 	}
 }
 
-// lines are what the services have logged.
+// lines are what nova, HAProxy and cinder have logged.
 func (w *world) lines(t *testing.T, proxy *haproxy.Proxy) *bootvolume.Snapshot {
 	t.Helper()
 	s := &bootvolume.Snapshot{Subject: "the cloud", Taken: time.Now()}
-	var err error
-	for path, l := range map[string]bootvolume.Log{
+	logs := w.services()
+	logs[proxy.Log] = bootvolume.Log{Source: bootvolume.HAProxy, Host: "ctl1"}
+	readLogs(t, s, time.Time{}, logs)
+	return s
+}
+
+// services are the logs of nova and cinder.
+func (w *world) services() map[string]bootvolume.Log {
+	return map[string]bootvolume.Log{
+		w.Log("nova-api"):         {Source: bootvolume.NovaAPI, Host: "ctl1"},
 		w.Log("nova-compute-c01"): {Source: bootvolume.Compute, Host: "c01"},
 		w.Log("cinder-api"):       {Source: bootvolume.API, Host: "ctl1"},
-		proxy.Log:                 {Source: bootvolume.HAProxy, Host: "ctl1"},
-	} {
-		l.Now, l.Zone = time.Now(), time.Local
-		err = errors.Join(err, s.Logs.ReadFiles(soon(t), os.DirFS(filepath.Dir(path)), filepath.Base(path), l))
+		w.Log("cinder-scheduler"): {Source: bootvolume.Scheduler, Host: "ctl1"},
+		w.Log("cinder-volume"):    {Source: bootvolume.Volume, Host: "ctl1"},
 	}
-	if err != nil {
-		t.Fatal(err)
+}
+
+func readLogs(t *testing.T, s *bootvolume.Snapshot, since time.Time, logs map[string]bootvolume.Log) {
+	t.Helper()
+	for path, l := range logs {
+		l.Now, l.Zone, l.Since = time.Now(), time.Local, since
+		if err := s.Logs.ReadFiles(soon(t), os.DirFS(filepath.Dir(path)), filepath.Base(path), l); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return s
 }
 
 func (w *world) becomes(t *testing.T, what string, ok func() bool) {

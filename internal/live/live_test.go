@@ -30,7 +30,7 @@ func TestCloud(t *testing.T) {
 		test func(*testing.T, *world)
 	}{
 		{"imagecache", imagecacheWhole}, {"imagecache plan", imagecachePlan}, {"imagecache faults", imagecacheFaults},
-		{"mtu", mtuNetworks}, {"bpdu", bpduOwners}, {"dhcp", dhcpPort}, {"bootvolume", bootVolumes},
+		{"mtu", mtuNetworks}, {"bpdu", bpduOwners}, {"dhcp", dhcpPort}, {"bootvolume", bootVolumes}, {"bootvolume conflicts", bootConflicts},
 		{"lost cell", lostCell}, {"dead compute", deadCompute},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { w.proxy.breaks(nil); part.test(t, w) }) && t.Failed() {

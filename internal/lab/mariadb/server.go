@@ -81,9 +81,12 @@ func (s *Server) conf() string { return filepath.Join(s.Dir, "my.cnf") }
 // Socket is the path of the server's socket.
 func (s *Server) Socket() string { return filepath.Join(s.Dir, "s") }
 
+// LogFile is the path of the server's error log.
+func (s *Server) LogFile() string { return filepath.Join(s.Dir, "err.log") }
+
 // Log returns the end of the server's error log.
 func (s *Server) Log() string {
-	b, _ := os.ReadFile(filepath.Join(s.Dir, "err.log"))
+	b, _ := os.ReadFile(s.LogFile())
 	return string(b[max(0, len(b)-3000):])
 }
 
@@ -93,7 +96,7 @@ func (s *Server) configure(lines []string) error {
 	}
 	conf := append([]string{"[mysqld]",
 		"datadir=" + s.data(), "socket=" + s.Socket(), "pid-file=" + filepath.Join(s.Dir, "pid"),
-		"log-error=" + filepath.Join(s.Dir, "err.log"), "tmpdir=" + filepath.Join(s.Dir, "tmp"),
+		"log-error=" + s.LogFile(), "tmpdir=" + filepath.Join(s.Dir, "tmp"),
 		"bind-address=" + s.Addr, fmt.Sprintf("port=%d", s.Port), fmt.Sprintf("server-id=%d", s.Port),
 		"skip-name-resolve", "performance_schema=OFF", "character-set-server=utf8mb4",
 		"log-bin=" + filepath.Join(s.Dir, "bin"), "binlog_format=ROW", "max_connections=200",

@@ -21,6 +21,7 @@ type setting struct {
 	Cell     string // cell1 or cell2
 	Host     string // of a compute
 	Database bool   // computes have no access to it
+	Volumes  string // the URL of cinder's database; see SpreadVolumes
 }
 
 // DB is the database of a service.
@@ -53,6 +54,7 @@ func (c *Cloud) configure() error {
 		return err
 	}
 	api := setting{Cloud: c, Cell: "cell1", Database: true}
+	api.Volumes = api.DB("cinder")
 	for _, name := range []string{"keystone.conf", "placement.conf", "glance-api.conf", "neutron.conf", "cinder.conf"} {
 		if err := c.render(name, name, api); err != nil {
 			return err

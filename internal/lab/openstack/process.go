@@ -53,8 +53,8 @@ func (c *Cloud) wsgi(name string, port int, file string, env ...string) {
 	cmd := exec.Command("uwsgi", "--plugin", "python3", "--http-socket", fmt.Sprintf("%s:%d", c.Addr, port), "--wsgi-file", file,
 		"--master", "--processes", "1", "--threads", "1", "--enable-threads", "--need-app", "--lazy-apps", "--no-orphans",
 		"--buffer-size", "65535", "--die-on-term", "--disable-logging", "--thunder-lock", "--add-header", "Connection: close")
-	if name == "cinder-api" { // it knows no variable for its configuration
-		cmd.Args = append(cmd.Args, "--pyargv", "--config-file "+c.conf("cinder.conf"))
+	if n, ok := strings.CutPrefix(name, "cinder-api"); ok { // it knows no variable for its configuration
+		cmd.Args = append(cmd.Args, "--pyargv", "--config-file "+c.conf("cinder"+n+".conf"))
 	}
 	cmd.Env = c.env(env...)
 	c.start(name, cmd)
