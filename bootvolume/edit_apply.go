@@ -92,7 +92,7 @@ func (e *Editor) Recheck(ctx context.Context, s stackmend.Step) error {
 		if err != nil {
 			return err
 		}
-		return holds(s, f)
+		return errors.Join(holds(s, f), besideHolds(s))
 	}
 	service, err := e.service(s.Target)
 	if err != nil || s.Verb != VerbReload {

@@ -1,9 +1,14 @@
 package bootvolume
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stackmend/stackmend"
 )
 
 // A setting that another line sets again is refused, with that line; where it
@@ -84,5 +89,38 @@ func TestEditOfOneOfSeveral(t *testing.T) {
 	}
 	if after, err := edit(text, HAProxyFormat, []Setting{{"listen a", "server a", "h:1 check"}}); err != nil || !strings.Contains(after, "server a h:1 check\n    server b h:2\n") {
 		t.Error(after, err)
+	}
+}
+
+// What the effect was judged with must be as it was when the file is edited.
+func TestEditBesideAnotherFile(t *testing.T) {
+	dir := t.TempDir()
+	path, later := filepath.Join(dir, "nova.conf"), filepath.Join(dir, "later.conf")
+	for _, c := range []struct {
+		text  string
+		stale bool
+	}{{"[DEFAULT]\nb = 2\n", false}, {"[DEFAULT]\na = 2\n", true}} {
+		for name, text := range map[string]string{path: "[DEFAULT]\na = 1\n", later: "[DEFAULT]\nb = 2\n"} {
+			if err := os.WriteFile(name, []byte(text), 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := ReadConf(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := PlanEdit("nova", []ConfFile{f, {Path: later, Text: "[DEFAULT]\nb = 2\n"}}, []Change{{Path: path, Format: GroupFormat, Settings: []Setting{{"DEFAULT", "a", "3"}}}}, time.Now(), time.Hour)
+		if err != nil || len(p.Steps) != 2 {
+			t.Fatalf("%+v %v", p, err)
+		}
+		if err := os.WriteFile(later, []byte(c.text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		var stale *stackmend.StaleError
+		for _, s := range p.Steps {
+			if err := NewEditor(nil, 0).Recheck(t.Context(), s); errors.As(err, &stale) != c.stale || (err != nil) != c.stale {
+				t.Errorf("%q, %s: %v", c.text, s.Verb, err)
+			}
+		}
 	}
 }

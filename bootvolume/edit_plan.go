@@ -63,7 +63,7 @@ func PlanEdit(service string, files []ConfFile, changes []Change, now time.Time,
 	if len(changes) == 0 {
 		return nil, fmt.Errorf("%w: no changes", ErrEdit)
 	}
-	g := group{name: "configuration " + service, service: service}
+	g := group{name: "configuration " + service, service: service, beside: besides(files, changes)}
 	for _, f := range files {
 		g.paths = append(g.paths, f.Path)
 	}
@@ -163,6 +163,7 @@ func fileOf(files []ConfFile, path string) (found ConfFile, err error) {
 type group struct {
 	name, service, generation string
 	paths                     []string // all that the service reads
+	beside                    []ConfFile
 	first, edits              []stackmend.Step
 }
 
@@ -171,7 +172,7 @@ func (g *group) edit(f ConfFile, c Change, after, d string) error {
 	if err != nil {
 		return err
 	}
-	seen := map[string]string{"sha256": sum(f.Text), "mode": f.Mode, "owner": f.Owner}
+	seen := map[string]string{"sha256": sum(f.Text), "mode": f.Mode, "owner": f.Owner, "beside": sumOf(g.beside)}
 	step := func(verb, reason, undo string, args map[string]string) stackmend.Step {
 		return stackmend.Step{Verb: verb, Target: f.Path, Reason: reason, Undo: undo, Args: args, Assumes: seen, Group: g.name, Timeout: stepTimeout}
 	}
@@ -180,9 +181,9 @@ func (g *group) edit(f ConfFile, c Change, after, d string) error {
 	if f.Generation == "" {
 		service, d = "", d+"in effect once "+g.service+" is restarted"
 	}
-	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service, "generation": f.Generation}))
+	g.first = append(g.first, step(VerbBackUp, "the file as it was can be put back", "remove the copy; the service takes the file up as it was", map[string]string{"service": service, "generation": f.Generation, "beside": pathsOf(g.beside)}))
 	g.edits = append(g.edits, step(VerbEdit, c.Reason+"\n"+d, "put the copy back",
-		map[string]string{"format": string(c.Format), "settings": string(settings), "after": sum(after)}))
+		map[string]string{"format": string(c.Format), "settings": string(settings), "after": sum(after), "beside": pathsOf(g.beside)}))
 	return nil
 }
 

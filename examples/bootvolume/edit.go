@@ -32,11 +32,31 @@ func (s *settings) kinds() []kind {
 		k := kind{service: service, format: bootvolume.GroupFormat}
 		for _, word := range words {
 			_, path := hostAndFile(word)
-			k.paths = append(k.paths, path)
+			k.paths = append(append(k.paths, path), s.inFolders(path)...)
 		}
 		return k
 	}
 	return []kind{{haproxy, bootvolume.HAProxyFormat, s.haproxyCfg}, groups("nova", s.novaConf), groups("service", s.serviceConf), groups("galera", s.galeraCnf)}
+}
+
+// inFolders are the files of a --config-dir: of one that was given in place of
+// a file, or with -config-dir after it.
+func (s *settings) inFolders(path string) (files []string) {
+	folders := []string{path}
+	for _, word := range s.configDir {
+		if file, dir, _ := strings.Cut(word, "="); file == path {
+			folders = append(folders, dir)
+		}
+	}
+	for _, dir := range folders {
+		entries, _ := os.ReadDir(dir) // readersOf says what is wrong with it
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".conf") {
+				files = append(files, strings.TrimSuffix(dir, "/")+"/"+e.Name())
+			}
+		}
+	}
+	return files
 }
 
 // planEdit plans what -set names. Its files are of one kind, for they are one

@@ -203,4 +203,12 @@ func TestEditThatChangesNothing(t *testing.T) {
 	if status, out := run(t, append([]string{"-nova-conf", "c01=" + path, "-nova-conf", "c02=" + later}, set...)...); status != 0 {
 		t.Errorf("of another host: status %d\n%s", status, out)
 	}
+	// The later one itself may be named, as a file of the folder.
+	set[1] = later + ":DEFAULT:block_device_allocate_retries=60"
+	if status, out := run(t, append([]string{"-nova-conf", path, "-config-dir", path + "=" + folder}, set...)...); status != 0 {
+		t.Errorf("of the folder: status %d\n%s", status, out)
+	}
+	if b, err := os.ReadFile(later); err != nil || string(b) != "[DEFAULT]\nblock_device_allocate_retries = 60\n" {
+		t.Errorf("%s %v", b, err)
+	}
 }

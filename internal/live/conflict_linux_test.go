@@ -59,6 +59,7 @@ func bootConflicts(t *testing.T, w *world) {
 		well, lost = append(well, more...), append(lost, gone...)
 	}
 	end()
+	t.Logf("%d run, %d are lost", len(well), len(lost))
 	for _, id := range append(well, lost...) {
 		w.Delete(t, id)
 	}
