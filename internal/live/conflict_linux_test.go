@@ -165,7 +165,7 @@ func disturb(t *testing.T, nodes *galera.Cluster, project string) (end func()) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(10 * time.Millisecond):
 				// What it loses itself does not matter: it comes again.
 				_, _ = db.Exec("UPDATE quota_usages SET until_refresh=? WHERE project_id=?", 1000+n%1000, project)
 			}
