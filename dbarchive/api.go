@@ -41,7 +41,7 @@ func openAPI(ctx context.Context, db *sql.DB, cellUUID string) (*apiSide, error)
 		return nil, err
 	}
 	a := &apiSide{s: s}
-	if a.schema, err = s.describe(ctx); err == nil {
+	if a.schema, err = s.describeAs(ctx, s.schema, apiTables[:]...); err == nil {
 		err = s.row(ctx, "SELECT id FROM cell_mappings WHERE uuid=?", []any{cellUUID}, &a.cellID)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
@@ -87,19 +87,20 @@ func (a *apiSide) read(ctx context.Context, table, column, values, and string) (
 	q := fmt.Sprintf("SELECT %s FROM %s AS t FORCE INDEX (%s) WHERE t.%s IN (%s)%s FOR UPDATE",
 		exactColumns(t, "t"), qualified(a.schema.Database, table), quote(t.Indexes[column]), quote(column), values, and)
 	var out []apiRow
+	in := newRowReader(t)
 	err := a.s.query(ctx, func(r *sql.Rows) error {
-		text, err := scanText(r, t)
+		err := r.Scan(in.dst...)
 		if err != nil {
 			return err
 		}
-		row := apiRow{table: table, uuid: string(text["instance_uuid"].value), cell: string(text["cell_id"].value)}
+		row := apiRow{table: table, uuid: string(in.value("instance_uuid")), cell: string(in.value("cell_id"))}
 		if !uuidForm.MatchString(row.uuid) {
 			return fmt.Errorf("dbarchive: %s names an instance %q", table, row.uuid)
 		}
-		if row.id, err = strconv.ParseInt(string(text["id"].value), 10, 64); err != nil {
+		if row.id, err = strconv.ParseInt(string(in.value("id")), 10, 64); err != nil {
 			return err
 		}
-		row.body, err = text.json()
+		row.body, err = in.json()
 		out = append(out, row)
 		return err
 	}, q)

@@ -42,6 +42,8 @@ type cellWork struct {
 	mu    sync.Mutex
 	aside map[string]string // "cell/uuid" -> why
 	rows  float64           // of a transaction, when the last step ended
+
+	schema *Schema // as it was seen last
 }
 
 // NewApplier makes the Applier for these databases. It connects to nothing.
@@ -252,7 +254,7 @@ func (a *Applier) seenArchive(ctx context.Context, s stackmend.Step, sess *sessi
 	if err != nil {
 		return nil, err
 	}
-	sc, err := sess.describe(ctx)
+	sc, err := a.look(ctx, s, sess)
 	if err != nil {
 		return nil, err
 	}

@@ -129,8 +129,11 @@ func TestCountedOtherwise(t *testing.T) {
 			"SELECT COUNT(*) FROM nova.instances i JOIN nova.instance_id_mappings m ON m.uuid=i.uuid WHERE i.deleted<>0 AND m.deleted=0", 1},
 		{"INSERT INTO nova.fixed_ips (instance_uuid,address,deleted) VALUES (" + first + ",'10.0.0.1',1)",
 			"SELECT COUNT(*) FROM nova.shadow_fixed_ips WHERE address='10.0.0.1'", 0},
+		{"INSERT INTO nova.tags (resource_id,tag) VALUES (" + first + ",'late')",
+			"SELECT COUNT(*) FROM nova.instances i JOIN nova.tags t ON t.resource_id=i.uuid WHERE i.deleted<>0", 1},
 	} {
 		w := fresh(t).small(t)
+		w.exec(t, "DELETE FROM nova.tags") // so that the plan finds nothing there at all
 		p := w.plan(t, cell1)
 		w.exec(t, "%s", c.change)
 		before := w.books(t, "cell1")

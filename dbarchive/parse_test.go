@@ -47,6 +47,8 @@ func FuzzParseAPILog(f *testing.F) {
 func FuzzRowText(f *testing.F) {
 	f.Add([]byte("x"), true)
 	f.Add([]byte("\xff\x00"), false)
+	f.Add([]byte(`{"a\b": "<&>é"}`), false)
+	f.Add([]byte(`{"a\b": "c"}`), false)
 	f.Fuzz(func(t *testing.T, b []byte, null bool) {
 		row := rowText{"a": {b}, "b": {}}
 		if null {
@@ -55,6 +57,11 @@ func FuzzRowText(f *testing.F) {
 		text, err := json.Marshal(row)
 		if err != nil {
 			t.Fatal(err)
+		}
+		in := newRowReader(&Table{Columns: []Column{{Name: "b"}, {Name: "a"}}})
+		in.vals[1] = row["a"].value
+		if short, err := in.json(); err != nil || string(short) != string(text) {
+			t.Errorf("the short way writes %s, not %s: %v", short, text, err)
 		}
 		var back rowText
 		if err := json.Unmarshal(text, &back); err != nil {

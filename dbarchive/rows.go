@@ -22,12 +22,12 @@ type rowMover struct {
 	cell Cell
 }
 
-func (a *Applier) rowMover(ctx context.Context, sess *session, r rangeOf) (*rowMover, Server, error) {
+func (a *Applier) rowMover(ctx context.Context, s stackmend.Step, sess *session, r rangeOf) (*rowMover, Server, error) {
 	srv, _, err := sess.server(ctx)
 	if err != nil {
 		return nil, srv, err
 	}
-	sc, err := sess.describe(ctx)
+	sc, err := a.known(ctx, s, sess)
 	if err != nil {
 		return nil, srv, err
 	}
@@ -53,7 +53,7 @@ func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w
 		return err
 	}
 	defer leave()
-	m, srv, err := a.rowMover(held, sess, r)
+	m, srv, err := a.rowMover(held, s, sess, r)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,7 @@ func (a *Applier) doRows(ctx context.Context, s stackmend.Step, sess *session, w
 	if m.want, err = mv.shapeOf(held, []*member{{table: m.t}}); err != nil {
 		return err
 	}
-	k, _ := kinds(s.Verb)
-	if err := a.holds(held, k, s, sess); err != nil {
+	if err := a.holdsWith(held, s, sess, m.l.sc); err != nil {
 		return err
 	}
 	m.cell = cell.cell
@@ -200,7 +199,7 @@ func (a *Applier) verifyRows(ctx context.Context, s stackmend.Step, sess *sessio
 	if err != nil {
 		return err
 	}
-	m, _, err := a.rowMover(ctx, sess, r)
+	m, _, err := a.rowMover(ctx, s, sess, r)
 	if err != nil {
 		return err
 	}

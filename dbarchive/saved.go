@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,20 +19,25 @@ const savedBytes = 256 << 10
 // The bodies go as hexadecimal digits: they never become SQL, and need no
 // statement prepared for so many of them.
 func (s *session) save(ctx context.Context, schema string, rows []apiRow, ids map[string]int64, state int) error {
-	head := "REPLACE INTO " + qualified(schema, apiRowsTable) + " (instance_uuid,tbl,row_id,instance_id,state,saved_at,body) VALUES "
+	head := s.token + "REPLACE INTO " + qualified(schema, apiRowsTable) + " (instance_uuid,tbl,row_id,instance_id,state,saved_at,body) VALUES "
 	var q strings.Builder
+	var body []byte
 	p := newPacker()
 	for i, r := range rows {
 		if q.Len() == 0 {
+			q.Grow(savedBytes + savedBytes/8)
 			q.WriteString(head)
 		} else {
 			q.WriteByte(',')
 		}
-		fmt.Fprintf(&q, "('%s','%s',%d,%d,%d,UTC_TIMESTAMP(6),X'%x')", r.uuid, r.table, r.id, ids[strings.ToLower(r.uuid)], state, p.pack(r.body))
+		fmt.Fprintf(&q, "('%s','%s',%d,%d,%d,UTC_TIMESTAMP(6),X'", r.uuid, r.table, r.id, ids[strings.ToLower(r.uuid)], state)
+		body = hex.AppendEncode(body[:0], p.pack(r.body))
+		q.Write(body)
+		q.WriteString("')")
 		if q.Len() < savedBytes && i < len(rows)-1 {
 			continue
 		}
-		if err := s.exec0(ctx, q.String()); err != nil {
+		if _, err := s.send(ctx, q.String()); err != nil {
 			return fmt.Errorf("dbarchive: saving API rows: %w", err)
 		}
 		q.Reset()

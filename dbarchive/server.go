@@ -147,10 +147,15 @@ func (s *session) describe(ctx context.Context) (*Schema, error) {
 	return s.describeAs(ctx, s.schema)
 }
 
-func (s *session) describeAs(ctx context.Context, database string) (*Schema, error) {
-	sc := &Schema{Database: database, Tables: map[string]*Table{}}
-	for _, f := range []func(context.Context, *Schema) error{s.readTables, s.readColumns, s.readIndexes, s.readKeys} {
-		if err := f(ctx, sc); err != nil {
+// describeAs reads the schema of a database: of all tables, or of those given
+// by names of this package.
+func (s *session) describeAs(ctx context.Context, database string, tables ...string) (*Schema, error) {
+	sc, and := &Schema{Database: database, Tables: map[string]*Table{}}, ""
+	if len(tables) > 0 {
+		and = " AND table_name IN ('" + strings.Join(tables, "','") + "')"
+	}
+	for _, f := range []func(context.Context, *Schema, string) error{s.readTables, s.readColumns, s.readIndexes, s.readKeys} {
+		if err := f(ctx, sc, and); err != nil {
 			return nil, fmt.Errorf("dbarchive: schema of %s: %w", database, err)
 		}
 	}
@@ -162,7 +167,7 @@ func (s *session) describeAs(ctx context.Context, database string) (*Schema, err
 	return sc, nil
 }
 
-func (s *session) readTables(ctx context.Context, sc *Schema) error {
+func (s *session) readTables(ctx context.Context, sc *Schema, and string) error {
 	return s.query(ctx, func(r *sql.Rows) error {
 		t := &Table{Indexes: map[string]string{}}
 		if err := r.Scan(&t.Name, &t.Engine, &t.Rows, &t.Bytes); err != nil {
@@ -171,10 +176,10 @@ func (s *session) readTables(ctx context.Context, sc *Schema) error {
 		sc.Tables[t.Name] = t
 		return nil
 	}, `SELECT table_name, IFNULL(engine,''), IFNULL(table_rows,0), IFNULL(data_length,0)+IFNULL(index_length,0)
-		FROM information_schema.tables WHERE table_schema=? AND table_type='BASE TABLE'`, sc.Database)
+		FROM information_schema.tables WHERE table_schema=? AND table_type='BASE TABLE'`+and, sc.Database)
 }
 
-func (s *session) readColumns(ctx context.Context, sc *Schema) error {
+func (s *session) readColumns(ctx context.Context, sc *Schema, and string) error {
 	return s.query(ctx, func(r *sql.Rows) error {
 		var table, extra, nullable string
 		var c Column
@@ -188,10 +193,10 @@ func (s *session) readColumns(ctx context.Context, sc *Schema) error {
 		}
 		return nil
 	}, `SELECT table_name, column_name, column_type, data_type, IFNULL(character_set_name,''), is_nullable, extra
-		FROM information_schema.columns WHERE table_schema=? ORDER BY table_name, ordinal_position`, sc.Database)
+		FROM information_schema.columns WHERE table_schema=?`+and+` ORDER BY table_name, ordinal_position`, sc.Database)
 }
 
-func (s *session) readIndexes(ctx context.Context, sc *Schema) error {
+func (s *session) readIndexes(ctx context.Context, sc *Schema, and string) error {
 	return s.query(ctx, func(r *sql.Rows) error {
 		var table, index, column string
 		var seq int
@@ -210,10 +215,10 @@ func (s *session) readIndexes(ctx context.Context, sc *Schema) error {
 		}
 		return nil
 	}, `SELECT table_name, index_name, column_name, seq_in_index FROM information_schema.statistics
-		WHERE table_schema=? ORDER BY table_name, index_name='PRIMARY' DESC, non_unique, index_name, seq_in_index`, sc.Database)
+		WHERE table_schema=?`+and+` ORDER BY table_name, index_name='PRIMARY' DESC, non_unique, index_name, seq_in_index`, sc.Database)
 }
 
-func (s *session) readKeys(ctx context.Context, sc *Schema) error {
+func (s *session) readKeys(ctx context.Context, sc *Schema, and string) error {
 	return s.query(ctx, func(r *sql.Rows) error {
 		var k ForeignKey
 		if err := r.Scan(&k.Name, &k.Table, &k.Column, &k.RefTable, &k.RefColumn); err != nil {
@@ -222,6 +227,6 @@ func (s *session) readKeys(ctx context.Context, sc *Schema) error {
 		sc.Keys = append(sc.Keys, k)
 		return nil
 	}, `SELECT constraint_name, table_name, column_name, referenced_table_name, referenced_column_name
-		FROM information_schema.key_column_usage WHERE table_schema=? AND referenced_table_name IS NOT NULL
+		FROM information_schema.key_column_usage WHERE table_schema=? AND referenced_table_name IS NOT NULL`+and+`
 		ORDER BY table_name, constraint_name, ordinal_position`, sc.Database)
 }

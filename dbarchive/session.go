@@ -123,8 +123,13 @@ func (s *session) commit(ctx context.Context) error {
 
 // exec runs a statement that ends on the server when ctx does.
 func (s *session) exec(ctx context.Context, q string, args ...any) (sql.Result, error) {
+	return s.send(ctx, s.token+q, args...)
+}
+
+// send is exec for a statement that begins with the token already.
+func (s *session) send(ctx context.Context, q string, args ...any) (sql.Result, error) {
 	defer s.watch(ctx)()
-	return s.conn.ExecContext(ctx, s.token+q, args...)
+	return s.conn.ExecContext(ctx, q, args...)
 }
 
 // query hands every row to scan.

@@ -15,7 +15,7 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if err != nil {
 		return nil, srv, err
 	}
-	sc, err := sess.describe(ctx)
+	sc, err := a.known(ctx, s, sess)
 	if err != nil {
 		return nil, srv, err
 	}
@@ -27,8 +27,7 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 	if err := m.remember(ctx); err != nil {
 		return nil, srv, err
 	}
-	k, _ := kinds(s.Verb)
-	if err := a.holds(ctx, k, s, sess); err != nil {
+	if err := a.holdsWith(ctx, s, sess, sc); err != nil {
 		return nil, srv, err
 	}
 	if m.hosts, err = l.readHosts(ctx, sess, sc, r.retired); err != nil {
@@ -53,6 +52,52 @@ func (a *Applier) mover(ctx context.Context, s stackmend.Step, sess *session, ce
 		return nil, srv, err
 	}
 	return m, srv, nil
+}
+
+// look reads the schema of a step's cell.
+func (a *Applier) look(ctx context.Context, s stackmend.Step, sess *session) (*Schema, error) {
+	cell, err := a.work(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := sess.describe(ctx)
+	if err == nil {
+		cell.mu.Lock()
+		defer cell.mu.Unlock()
+		cell.schema = sc
+	}
+	return sc, err
+}
+
+// known is the schema of a step's cell as this Applier has seen it last. It is
+// for preparing what is looked at again before anything moves, and for looking
+// back at what moved.
+func (a *Applier) known(ctx context.Context, s stackmend.Step, sess *session) (*Schema, error) {
+	cell, err := a.work(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	cell.mu.Lock()
+	sc := cell.schema
+	cell.mu.Unlock()
+	if sc != nil {
+		return sc, nil
+	}
+	return a.look(ctx, s, sess)
+}
+
+// holdsWith asserts what a step assumes, and that what was prepared with sc was
+// prepared for the tables as they are.
+func (a *Applier) holdsWith(ctx context.Context, s stackmend.Step, sess *session, sc *Schema) error {
+	k, _ := kinds(s.Verb)
+	if err := a.holds(ctx, k, s, sess); err != nil {
+		return err
+	}
+	now, err := a.known(ctx, s, sess)
+	if err == nil && now.fingerprint() != sc.fingerprint() {
+		err = errShape
+	}
+	return err
 }
 
 // heal completes what an interrupted run of this range left between the two

@@ -14,7 +14,7 @@ func (a *Applier) verifyArchive(ctx context.Context, s stackmend.Step, sess *ses
 	if err != nil {
 		return err
 	}
-	sc, err := sess.describe(ctx)
+	sc, err := a.known(ctx, s, sess)
 	if err != nil {
 		return err
 	}
