@@ -20,9 +20,9 @@ type batch struct {
 // A record is what a line says, and which lines behind it tell of the same
 // moment nothing but times of the lease.
 type record struct {
-	told           Lease // the times that are told behind it
+	told           times // that are told behind it
 	at, size       int32 // of its line in the text; at: in lines, where it is whole
-	number         int64 // of its line
+	line           int32 // which of the batch it is, from 0
 	units, unread  uint32
 	xid            uint32
 	iface, name    span // in its line
@@ -51,6 +51,8 @@ const (
 // line returns the line of a record that is not whole.
 func (b *batch) line(r *record) []byte { return b.text[r.at : r.at+r.size] }
 
+func (b *batch) number(r *record) int64 { return b.before + int64(r.line) + 1 }
+
 // A scanner makes records of a batch.
 type scanner struct {
 	*batch
@@ -60,9 +62,10 @@ type scanner struct {
 	head    []byte // how the last line began: its time, host and program
 	tail    []byte // of head, without the time
 	worded  bool   // tail has a word that lines are looked for by
+	same    []byte // head, and the transaction behind it
+	xid     uint32
+	hasXID  bool
 	iface   []byte // of the last message
-	xid     uint32 // of the last line, and its text
-	xidText []byte
 	phrases [256]phrase
 	moment  bool // the next record's time may differ from that of the last one
 	around  bool
@@ -90,72 +93,72 @@ func (s *scanner) read(b *batch) {
 	}
 }
 
-// apply takes what a batch says. Tracks of many clients lie in memory that no
-// cache has: those of several records are fetched together.
+// apply takes what a batch says. Of many clients none is in a processor's
+// cache: those of several records are fetched together.
 func (l *logReader) apply(b *batch) {
-	var tracks [32]*Track
+	var clients [32]*station
 	for rest := b.records; len(rest) > 0; {
-		group := rest[:min(len(rest), len(tracks))]
+		group := rest[:min(len(rest), len(clients))]
 		rest = rest[len(group):]
-		l.fetch(group, &tracks)
+		l.fetch(group, &clients)
 		for i := range group {
-			l.record(b, &group[i], tracks[i])
+			l.record(b, &group[i], clients[i])
 		}
 	}
 }
 
-// fetch finds the tracks of messages, and touches what is needed of them: a
+// fetch finds the clients of messages, and touches what is needed of them: a
 // processor waits for several at once where none depends on another.
-func (l *logReader) fetch(group []record, tracks *[32]*Track) {
+func (l *logReader) fetch(group []record, clients *[32]*station) {
 	for i := range group {
 		if group[i].is == saysMessage {
-			l.touched += l.tracks.touch(group[i].mac)
+			l.touched += l.known.touch(group[i].mac)
 		}
 	}
 	for i := range group {
 		switch r := &group[i]; {
 		case r.is != saysMessage:
-			tracks[i] = nil
+			clients[i] = nil
 		case i > 0 && r.mac == group[i-1].mac && group[i-1].is == saysMessage:
-			tracks[i] = tracks[i-1]
+			clients[i] = clients[i-1]
 		default:
-			tracks[i] = l.tracks.get(r.mac)
+			clients[i] = l.knownClient(r.mac)
 		}
 	}
 	for i := range group {
-		if t := tracks[i]; t != nil {
-			l.touched += len(t.Names) + t.Events.n
+		if c := clients[i]; c != nil {
+			l.touched += int(c.n)
 		}
 	}
 	for i := range group {
-		if t := tracks[i]; t != nil {
-			l.touched += t.touch()
+		if c := clients[i]; c != nil {
+			l.touched += l.touch(c)
 		}
 	}
 }
 
-// touch reads a little of all that an event needs.
-func (t *Track) touch() (n int) {
-	if len(t.Names) > 0 && len(t.Names[0]) > 0 {
-		n = int(t.Names[0][0])
+// touch reads a little of what an event of a client needs beside it.
+func (r *recorder) touch(c *station) (n int) {
+	if first := c.firstWho[hostNames]; first != 0 {
+		n = len(r.texts.at(first))
 	}
-	if t.Events.n > 0 {
-		c := t.Events.in.chunks.at(t.Events.last)
-		n += int(c.before) + int(c.events[t.Events.n%chunkLen].kind)
+	if c.n > 0 {
+		b := r.events.chunks.at(c.last)
+		n += int(b.before) + int(b.events[c.n%chunkLen].kind)
 	}
 	return n
 }
 
-// record takes one record. The track is that of its client, nil where there is
-// none as yet.
-func (l *logReader) record(b *batch, r *record, t *Track) {
+// record takes one record, of a client if it is known as yet.
+func (l *logReader) record(b *batch, r *record, c *station) {
 	if r.is == saysLine {
 		l.line(b.lines[r.at])
 		l.now = moment{}
 		return
 	}
 	if r.around {
-		l.iface = l.word(r.iface.of(b.line(r)))
+		l.iface = append(l.iface[:0], r.iface.of(b.line(r))...)
+		l.ifaceAt = l.words[l.word(l.iface)]
 	}
 	if (r.moment || !l.now.known) && !l.at(b.line(r)) {
 		l.late(b, r)
@@ -173,14 +176,14 @@ func (l *logReader) record(b *batch, r *record, t *Track) {
 	l.trace.Unread += int64(r.unread)
 	switch r.is {
 	case saysMessage:
-		l.message(b, r, t)
+		l.message(b, r, c)
 	case saysName:
 		l.m.XID = r.xid
 		l.dnsmasqName(&l.m, r.name.of(b.line(r)))
 	}
-	if r.told != (Lease{}) && l.last != nil {
-		l.last.Lease.tell(r.told)
-		l.last.told(r.told)
+	if r.told != (times{}) && l.last != nil {
+		l.last.lease.tell(r.told)
+		l.told(l.last, r.told.lease)
 	}
 }
 
@@ -188,7 +191,7 @@ func (l *logReader) record(b *batch, r *record, t *Track) {
 func (l *logReader) late(b *batch, r *record) {
 	l.now = moment{}
 	if r.is != saysTime {
-		l.line(logtail.Line{Text: b.line(r), Number: r.number})
+		l.line(logtail.Line{Text: b.line(r), Number: b.number(r)})
 	}
 	l.trace.Units += int64(r.units)
 	l.trace.Unread += int64(r.units)
@@ -217,29 +220,29 @@ func (l *logReader) at(line []byte) bool {
 
 // message takes a message: what [logReader.note] does, for nearly all lines of
 // a busy server.
-func (l *logReader) message(b *batch, r *record, t *Track) {
-	if t == nil {
-		if t = l.recorder.track(r.mac); t == nil {
+func (l *logReader) message(b *batch, r *record, c *station) {
+	if c == nil {
+		if c = l.client(r.mac); c == nil {
 			l.full++
 			return
 		}
 	}
-	l.last = t
-	line := b.line(r)
-	if t.Interface != l.iface {
-		t.Interface = l.iface
+	l.last = c
+	line, number := b.line(r), b.number(r)
+	if c.iface != l.ifaceAt || l.ifaceAt == 0 {
+		l.setInterface(c, l.iface)
 	}
-	k := kept{at: l.now.kept, number: uint32(r.number), numberHigh: uint8(r.number >> 32), xid: r.xid, addr: r.addr, kind: r.kind, doubt: uint8(l.now.doubt)}
+	k := kept{at: l.now.kept, number: uint32(number), numberHigh: uint8(number >> 32), xid: r.xid, addr: r.addr, kind: r.kind, doubt: uint8(l.now.doubt)}
 	name := r.name.of(line)
 	if r.kind.Asks() && r.xid != 0 && r.xid == l.nameOf.xid {
 		name = l.nameOf.name
 	}
-	k.who = l.who(&t.Names, name)
+	k.who = l.who(c, hostNames, name)
 	switch r.kind {
 	case Ack:
-		t.Lease.At = l.now.time
-		setAddr(&t.Lease.Addr, r.addr)
-		k.lease = wholeSeconds(t.Lease.Time)
+		c.given = l.now.kept
+		setAddr(&c.addr, r.addr)
+		k.lease = c.lease.lease
 	case Request:
 		l.minute.add(l.now.time)
 	}
@@ -250,6 +253,6 @@ func (l *logReader) message(b *batch, r *record, t *Track) {
 		l.see(l.now.time)
 		l.now.seen = true
 	}
-	t.Events.push(k)
-	l.bound(t, l.now.time)
+	c.push(l.events, k)
+	l.bound(c, l.now.time)
 }

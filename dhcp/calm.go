@@ -5,12 +5,12 @@ import "time"
 // calm reports whether the events are requests and their answers in turn, each
 // request in its time: what spells finds no trouble in. Nearly all clients are
 // so, and this looks at no more of them than it must.
-func (c *Events) calm(r rhythm) bool {
+func (c *chain) calm(s *store, r rhythm) bool {
 	var next *kept // the event after this one, and the request after that
 	var later, longest int64
 	shortest := int64(untimely)
 	for n, i := c.n, c.last; n > 0; {
-		b := c.in.chunks.at(i)
+		b := s.chunks.at(i)
 		first := (n - 1) / chunkLen * chunkLen
 		for ; n > first; n-- {
 			e := &b.events[n-1-first]
@@ -35,13 +35,13 @@ const untimely = 1<<63 - 1
 
 // keepNewest drops all but the newest n events, which have no extras; both are
 // whole chunks.
-func (c *Events) keepNewest(n int) {
-	b := c.in.chunks.at(c.last)
+func (c *chain) keepNewest(s *store, n uint32) {
+	b := s.chunks.at(c.last)
 	for range n/chunkLen - 1 {
-		b = c.in.chunks.at(b.before)
+		b = s.chunks.at(b.before)
 	}
-	for i := b.before; i != 0; i = c.in.chunks.at(i).before {
-		c.in.freeChunks = append(c.in.freeChunks, i)
+	for i := b.before; i != 0; i = s.chunks.at(i).before {
+		s.freeChunks = append(s.freeChunks, i)
 	}
 	b.before = 0
 	c.n = n

@@ -109,16 +109,18 @@ func (p *packets) close() { _ = p.plain.Close() }
 // capture makes events of frames.
 type capture struct {
 	*recorder
-	traffic table[flow]
-	idle    []flow    // allocated together
-	recent  [64]*flow // the flows that were met last, by the end of their MAC
-	f       frame
-	newest  time.Time
-	hex     [2 * 255]byte
+	flows  pages[flow]
+	loads  pages[[loadSlots]int64]
+	recent [64]*flow // the flows that were met last, by the end of their MAC
+	f      frame
+	newest time.Time
+	hex    [2 * 255]byte
 }
 
 func newCapture(name string, at Point, o ReadOptions) *capture {
-	return &capture{recorder: newRecorder(name, at, o)}
+	c := &capture{recorder: newRecorder(name, at, o)}
+	c.beside = c.tellTraffic
+	return c
 }
 
 // frame reads one frame.
@@ -151,35 +153,32 @@ func (c *capture) frame(data []byte, at time.Time, cut bool, link layers.LinkTyp
 	}
 }
 
-// finish gives each client its traffic.
 func (c *capture) finish() *Trace {
 	c.see(c.newest)
-	for _, t := range c.tracks.all {
-		if f := c.traffic.get(t.MAC); f != nil {
-			t.Traffic = f.traffic()
-		}
+	trace := c.recorder.finish()
+	if trace.Point != ServerCapture {
+		trace.Tracks = own(trace.Tracks, c.o.MAC)
 	}
-	if c.trace.Point != ServerCapture {
-		c.own()
-	}
-	return c.recorder.finish()
+	return trace
 }
 
 // own keeps those clients of a capture at an instance that are at this
-// instance: others are heard by their broadcasts alone.
-func (c *capture) own() {
+// instance, with its MAC if that is known: others are heard by their broadcasts
+// alone.
+func own(tracks []*Track, m MAC) []*Track {
 	near := 0
-	for _, t := range c.tracks.all {
-		if t.Heard = t.MAC != c.o.MAC && !t.near(); !t.Heard {
+	for _, t := range tracks {
+		if t.Heard = t.MAC != m && !t.near(); !t.Heard {
 			near++
 		}
 	}
 	if near > 0 {
-		c.tracks.all = slices.DeleteFunc(c.tracks.all, func(t *Track) bool { return t.Heard })
+		tracks = slices.DeleteFunc(tracks, func(t *Track) bool { return t.Heard })
 	}
-	if len(c.tracks.all) == 1 {
-		c.tracks.all[0].Heard = false
+	if len(tracks) == 1 {
+		tracks[0].Heard = false
 	}
+	return tracks
 }
 
 // near reports whether anything was seen of the client that would not be
@@ -188,8 +187,8 @@ func (t *Track) near() bool {
 	if t.Traffic.From+t.Traffic.To > 0 {
 		return true
 	}
-	for i := range t.Events.n {
-		if t.Events.fromEnd(i).cast == Unicast {
+	for i := range t.Events.Len() {
+		if t.Events.fromEnd(t.Events.in, i).cast == Unicast {
 			return true
 		}
 	}

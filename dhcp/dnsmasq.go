@@ -137,8 +137,8 @@ func (l *logReader) dnsmasqSent(m *message, text []byte) bool {
 		m.daemon = true
 		return true
 	}
-	m.mac, m.lease = l.last.MAC, lease
-	l.last.told(lease)
+	m.mac, m.lease = l.last.mac, lease
+	l.told(l.last, lease.times().lease)
 	return true
 }
 
@@ -168,12 +168,12 @@ func prefixOption(text *[]byte) bool {
 }
 
 // told gives the lease time to the answer that it is said of.
-func (t *Track) told(lease Lease) {
-	if t.Events.n == 0 || lease.Time <= 0 {
+func (l *logReader) told(c *station, lease uint32) {
+	if c.n == 0 || lease == 0 {
 		return
 	}
-	if last := t.Events.fromEnd(0); last.kind == Ack {
-		last.lease = wholeSeconds(lease.Time)
+	if last := c.fromEnd(l.events, 0); last.kind == Ack {
+		last.lease = lease
 	}
 }
 

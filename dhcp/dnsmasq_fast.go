@@ -1,9 +1,6 @@
 package dhcp
 
-import (
-	"bytes"
-	"time"
-)
+import "bytes"
 
 // stampLen is the length of a stamp of RFC 3164.
 const stampLen = len("Jan _2 15:04:05")
@@ -15,7 +12,7 @@ const stampLen = len("Jan _2 15:04:05")
 func (s *scanner) take(text []byte, before int64) (n int, lines int64) {
 	at := len(s.text) - len(text)
 	for n < len(text) {
-		used := s.takeLine(text[n:], at+n, before+lines+1)
+		used := s.takeLine(text[n:], at+n, int32(before+lines-s.before))
 		if used == 0 {
 			break
 		}
@@ -27,27 +24,21 @@ func (s *scanner) take(text []byte, before int64) (n int, lines int64) {
 
 // takeLine reads one line and returns its length with its end; 0, having done
 // nothing, where anything is unusual.
-func (s *scanner) takeLine(b []byte, at int, number int64) int {
-	if !bytes.HasPrefix(b, s.head) || len(s.head) == 0 {
-		if !s.begin(b) {
+func (s *scanner) takeLine(b []byte, at int, line int32) int {
+	if len(s.same) == 0 || !bytes.HasPrefix(b, s.same) || !s.hasXID && digit(b[len(s.same)]) {
+		if !s.begin(b) || !s.beginXID(b) {
+			s.same = s.same[:0]
 			return 0
 		}
 	}
-	h := len(s.head)
+	h := len(s.same)
 	rest := b[h:]
 	end := bytes.IndexByte(rest, '\n')
 	if end <= 0 || h+end > maxLine || rest[end-1] == '\r' {
 		return 0
 	}
+	r := record{at: int32(at), size: int32(h + end), line: line, xid: s.xid}
 	text := rest[:end]
-	xid := uint32(0)
-	if digit(text[0]) {
-		if !s.takeXID(&text) || len(text) == 0 {
-			return 0
-		}
-		xid = s.xid
-	}
-	r := record{at: int32(at), size: int32(h + end), number: number, xid: xid}
 	if text[0] == 'D' {
 		if !s.takeMessage(&r, text) {
 			return 0
@@ -61,6 +52,9 @@ func (s *scanner) takeLine(b []byte, at int, number int64) int {
 // begin makes the beginning of a line the last head. It reports false, having
 // done nothing, where that is not what dnsmasq's lines begin with.
 func (s *scanner) begin(b []byte) bool {
+	if len(s.head) > 0 && bytes.HasPrefix(b, s.head) {
+		return true
+	}
 	if !classic(b) {
 		return false
 	}
@@ -81,7 +75,7 @@ func (s *scanner) begin(b []byte) bool {
 // from the beginning of what stands behind a stamp; nil: something else.
 func dnsmasqTail(b []byte) []byte {
 	end := bytes.Index(b, []byte("]: "))
-	if end < 0 || !plain(b) {
+	if end < 0 || bytes.IndexByte(b[:end], '\n') >= 0 || !plain(b) {
 		return nil
 	}
 	program := b[1:end]
@@ -150,23 +144,17 @@ func (s *scanner) hasWord(text []byte) bool {
 	return false
 }
 
-// takeXID takes the transaction of --log-dhcp and the space behind it.
-func (s *scanner) takeXID(text *[]byte) bool {
-	b := *text
-	if len(s.xidText) > 0 && bytes.HasPrefix(b, s.xidText) {
-		*text = b[len(s.xidText):]
-		return true
+// beginXID takes the transaction of --log-dhcp behind the head, if there is one.
+func (s *scanner) beginXID(b []byte) bool {
+	n := 0
+	s.xid, s.hasXID = 0, false
+	if rest := b[len(s.head):]; digit(rest[0]) {
+		n = bytes.IndexByte(rest[:min(len(rest), len("4294967295 "))], ' ') + 1
+		if s.xid, s.hasXID = parseDecimal(rest[:max(n-1, 0)]); !s.hasXID {
+			return false
+		}
 	}
-	n := bytes.IndexByte(b[:min(len(b), len("4294967295 "))], ' ')
-	if n < 0 {
-		return false
-	}
-	xid, ok := parseDecimal(b[:n])
-	if !ok {
-		return false
-	}
-	s.xid, s.xidText = xid, append(s.xidText[:0], b[:n+1]...)
-	*text = b[n+1:]
+	s.same = append(s.same[:0], b[:len(s.head)+n]...)
 	return true
 }
 
@@ -256,13 +244,4 @@ func leadingIPv4(b []byte) (a IPv4, n int) {
 		n++
 	}
 	return a, n
-}
-
-// tell takes over the times that are told.
-func (l *Lease) tell(told Lease) {
-	for _, t := range []struct{ to, from *time.Duration }{{&l.Time, &told.Time}, {&l.T1, &told.T1}, {&l.T2, &told.T2}} {
-		if *t.from > 0 {
-			*t.to = *t.from
-		}
-	}
 }

@@ -6,7 +6,7 @@ type phrase struct {
 	text   []byte
 	worded bool // said behind such a head
 	means  meaning
-	lease  Lease
+	times  times
 }
 
 type meaning uint8
@@ -24,13 +24,13 @@ const longestPhrase = 200
 
 // takePhrase reads what is not a message.
 func (s *scanner) takePhrase(r *record, text []byte) bool {
-	if name := text; prefix(&name, "client provides name: ") {
-		r.is, r.name = saysName, r.span(name, len(name))
-		s.add(r)
-		return true
-	}
 	p := &s.phrases[(len(text)*31+int(text[len(text)/2])*7+int(text[len(text)-1]))%len(s.phrases)]
 	if p.worded != s.worded || string(p.text) != string(text) {
+		if name := text; prefix(&name, "client provides name: ") {
+			r.is, r.name = saysName, r.span(name, len(name))
+			s.add(r)
+			return true
+		}
 		if len(text) > longestPhrase {
 			return false
 		}
@@ -60,7 +60,7 @@ func (r *record) count(p *phrase) {
 	case unread:
 		r.unread++
 	case timing:
-		r.told.tell(p.lease)
+		r.told.tell(p.times)
 	}
 }
 
@@ -74,7 +74,8 @@ func (s *scanner) classify(p *phrase) {
 	switch {
 	case prefix(&text, "sent size:"):
 		p.means = idle
-		if p.lease = leaseOption(text); p.lease != (Lease{}) {
+		lease := leaseOption(text)
+		if p.times = lease.times(); p.times != (times{}) {
 			p.means = timing
 		}
 	case prefix(&text, "available DHCP"), prefix(&text, "tags: "):

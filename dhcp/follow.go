@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
-	"slices"
 	"sync"
 	"time"
 
@@ -79,10 +78,8 @@ func (l *growingLog) copy(always bool) *Trace {
 	}
 	l.fresh = false
 	t, events := l.finish(), l.events.clone()
-	for i, track := range t.Tracks {
-		c := *track
-		c.Names, c.ClientIDs, c.Events.in = slices.Clone(c.Names), slices.Clone(c.ClientIDs), events
-		t.Tracks[i] = &c
+	for _, track := range t.Tracks {
+		track.Events.in = events
 	}
 	return t
 }

@@ -92,9 +92,8 @@ func (s *store) clone() *store { return &store{chunks: s.chunks.clone(), extras:
 
 // Events are those of one track, kept small. In JSON they are a list of Event.
 type Events struct {
-	in   *store
-	last uint32 // its last chunk
-	n    int
+	in *store
+	chain
 }
 
 // EventsOf keeps events that were not read by this package: leases in whole
@@ -102,17 +101,17 @@ type Events struct {
 func EventsOf(list []Event) Events {
 	c := Events{in: &store{}}
 	for i := range list {
-		c.add(&list[i])
+		c.add(c.in, &list[i])
 	}
 	return c
 }
 
 // Len is how many there are.
-func (c *Events) Len() int { return c.n }
+func (c *Events) Len() int { return int(c.n) }
 
 // List returns them in the order of the log or capture. The list is the
 // caller's.
-func (c *Events) List() []Event { return c.appendTo(nil) }
+func (c *Events) List() []Event { return c.appendTo(nil, c.in) }
 
 // MarshalJSON writes a list of Event.
 func (c Events) MarshalJSON() ([]byte, error) { return json.Marshal(c.List()) }
@@ -125,45 +124,51 @@ func (c *Events) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// A chain is the events of one client in a store.
+type chain struct {
+	last uint32 // its last chunk
+	n    uint32
+}
+
 // fromEnd returns the i-th event from the end, from 0.
-func (c *Events) fromEnd(i int) *kept {
-	at := c.n - 1 - i
-	b := c.in.chunks.at(c.last)
-	for n := (c.n - 1) / chunkLen; n > at/chunkLen; n-- {
-		b = c.in.chunks.at(b.before)
+func (c *chain) fromEnd(s *store, i int) *kept {
+	at := int(c.n) - 1 - i
+	b := s.chunks.at(c.last)
+	for n := (int(c.n) - 1) / chunkLen; n > at/chunkLen; n-- {
+		b = s.chunks.at(b.before)
 	}
 	return &b.events[at%chunkLen]
 }
 
-func (c *Events) add(e *Event) { c.in.pack(c.next(), e) }
+func (c *chain) add(s *store, e *Event) { s.pack(c.next(s), e) }
 
 // push adds an event that has no extra.
-func (c *Events) push(k kept) { *c.next() = k }
+func (c *chain) push(s *store, k kept) { *c.next(s) = k }
 
 // next returns the place of one more.
-func (c *Events) next() *kept {
+func (c *chain) next(s *store) *kept {
 	slot := c.n % chunkLen
 	if slot == 0 {
-		i := take(&c.in.chunks, &c.in.freeChunks)
-		c.in.chunks.at(i).before = c.last
+		i := take(&s.chunks, &s.freeChunks)
+		s.chunks.at(i).before = c.last
 		c.last = i
 	}
 	c.n++
-	return &c.in.chunks.at(c.last).events[slot]
+	return &s.chunks.at(c.last).events[slot]
 }
 
 // clear gives back all of them.
-func (c *Events) clear() {
+func (c *chain) clear(s *store) {
 	for n := c.n; n > 0; {
-		b := c.in.chunks.at(c.last)
+		b := s.chunks.at(c.last)
 		used := (n-1)%chunkLen + 1
 		for _, e := range b.events[:used] {
 			if e.extra != 0 {
-				*c.in.extras.at(e.extra) = extra{}
-				c.in.freeExtras = append(c.in.freeExtras, e.extra)
+				*s.extras.at(e.extra) = extra{}
+				s.freeExtras = append(s.freeExtras, e.extra)
 			}
 		}
-		c.in.freeChunks = append(c.in.freeChunks, c.last)
+		s.freeChunks = append(s.freeChunks, c.last)
 		c.last = b.before
 		n -= used
 	}
@@ -171,18 +176,18 @@ func (c *Events) clear() {
 }
 
 // appendTo appends the events to a list.
-func (c *Events) appendTo(list []Event) []Event {
+func (c *chain) appendTo(list []Event, s *store) []Event {
 	if c.n == 0 {
 		return list
 	}
 	at := len(list)
-	list = slices.Grow(list, c.n)[:at+c.n]
-	for n, i := c.n, c.last; n > 0; {
-		b := c.in.chunks.at(i)
+	list = slices.Grow(list, int(c.n))[:at+int(c.n)]
+	for n, i := int(c.n), c.last; n > 0; {
+		b := s.chunks.at(i)
 		used := (n-1)%chunkLen + 1
 		n -= used
 		for j := range used {
-			c.in.unpack(&list[at+n+j], &b.events[j])
+			s.unpack(&list[at+n+j], &b.events[j])
 		}
 		i = b.before
 	}
@@ -199,7 +204,7 @@ func (s *store) pack(k *kept, e *Event) {
 }
 
 func (s *store) unpack(e *Event, k *kept) {
-	*e = Event{Time: k.time(), Lease: time.Duration(k.lease) * time.Second, Number: int64(k.numberHigh)<<32 | int64(k.number), XID: k.xid, Addr: k.addr, Server: k.server,
+	*e = Event{Time: k.time(), Lease: inSeconds(k.lease), Number: int64(k.numberHigh)<<32 | int64(k.number), XID: k.xid, Addr: k.addr, Server: k.server,
 		Kind: k.kind, Cast: k.cast, Flags: k.flags, Doubt: logtail.Doubt(k.doubt), Who: k.who}
 	if k.extra != 0 {
 		x := s.extras.at(k.extra)
@@ -207,11 +212,14 @@ func (s *store) unpack(e *Event, k *kept) {
 	}
 }
 
-func (k *kept) time() time.Time {
-	if k.at == untold {
+func (k *kept) time() time.Time { return keptAt(k.at) }
+
+// keptAt is the time that is kept as this.
+func keptAt(at int64) time.Time {
+	if at == untold {
 		return time.Time{}
 	}
-	return time.Unix(0, k.at).UTC()
+	return time.Unix(0, at).UTC()
 }
 
 func keptTime(t time.Time) int64 {

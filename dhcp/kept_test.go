@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,31 +33,27 @@ func randomEvent(rnd *rand.Rand) Event {
 func TestStore(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	s := &store{}
-	chains, want := make([]Events, 40), make([][]Event, 40)
-	for i := range chains {
-		chains[i].in = s
-	}
+	chains, want := make([]chain, 40), make([][]Event, 40)
 	for range 20_000 {
 		i := rnd.IntN(len(chains))
 		if rnd.IntN(30) == 0 {
-			chains[i].clear()
+			chains[i].clear(s)
 			want[i] = nil
 			continue
 		}
 		e := randomEvent(rnd)
-		chains[i].add(&e)
+		chains[i].add(s, &e)
 		want[i] = append(want[i], e)
 	}
 	frozen := s.clone()
 	for i, c := range chains {
 		for j, e := range slices.Backward(want[i]) {
-			if k := c.fromEnd(len(want[i]) - 1 - j); k.xid != e.XID || !k.time().Equal(e.Time) {
+			if k := c.fromEnd(s, len(want[i])-1-j); k.xid != e.XID || !k.time().Equal(e.Time) {
 				t.Fatalf("event %d of %d is %+v, want %+v", j, len(want[i]), k, e)
 			}
 		}
-		chains[i].clear()
-		c.in = frozen
-		if got := c.appendTo(nil); !slices.Equal(got, want[i]) {
+		chains[i].clear(s)
+		if got := c.appendTo(nil, frozen); !slices.Equal(got, want[i]) {
 			t.Fatalf("%+v\nwant %+v", got, want[i])
 		}
 	}
@@ -96,19 +94,41 @@ func TestEventsJSON(t *testing.T) {
 // TestTable: the table has what a map would have.
 func TestTable(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	var tab table[int]
-	want := map[MAC]*int{}
-	for range 50_000 {
+	var tab table
+	want := map[MAC]slot{}
+	for i := range uint32(50_000) {
 		m := MAC{byte(rnd.IntN(2)), 0, 0, 0, byte(rnd.IntN(100)), byte(rnd.IntN(256))}
 		if tab.get(m) != want[m] {
 			t.Fatalf("%s is %v, want %v", m, tab.get(m), want[m])
 		}
-		if want[m] == nil {
-			want[m] = new(int)
-			tab.put(m, want[m])
+		s := tab.put(m)
+		if rnd.IntN(2) == 0 {
+			s.client = i + 1
+		} else {
+			s.flow = i + 1
 		}
+		want[m] = *s
 	}
-	if len(tab.all) != len(want) || len(want) < 20_000 {
-		t.Errorf("%d, want %d", len(tab.all), len(want))
+	if tab.n != len(want) || len(want) < 20_000 {
+		t.Errorf("%d, want %d", tab.n, len(want))
+	}
+}
+
+// TestTexts: texts are found again, whatever piece they are in.
+func TestTexts(t *testing.T) {
+	var all texts
+	want := map[uint32]string{}
+	for i := range 20_000 {
+		text := strings.Repeat("x", i%400) + strconv.Itoa(i)
+		at := all.put([]byte(text))
+		if _, twice := want[at]; twice || at == 0 {
+			t.Fatalf("text %d is at %d", i, at)
+		}
+		want[at] = text
+	}
+	for at, text := range want {
+		if got := string(all.at(at)); got != text {
+			t.Fatalf("%q, want %q", got, text)
+		}
 	}
 }

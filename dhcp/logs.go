@@ -72,10 +72,11 @@ type logReader struct {
 	m       message
 	tag     string // of the last line, and who that is
 	spoke   speaker
-	now     moment         // of the last record
-	iface   string         // of the last message
+	now     moment // of the last record
+	iface   []byte // of the last message, and its number among the words
+	ifaceAt uint16
 	touched int            // so that touching is not in vain
-	asker   *Track         // of a client's log: whose answers come next
+	asker   *station       // of a client's log: whose answers come next
 	ifaces  map[string]MAC // of a client's log, by host and interface
 	sends   Cast           // how dhcpcd sends its next requests
 	packets bool           // Kea tells of packets: what it says of leases is told already
@@ -174,50 +175,48 @@ func (l *logReader) note() {
 		}
 		return
 	}
-	var t *Track
+	var c *station
 	if l.trace.Point == ServerLog {
-		t = l.recorder.track(m.mac)
+		c = l.client(m.mac)
 	} else {
-		t = l.clientOf(m)
+		c = l.clientOf(m)
 	}
-	if t == nil {
+	if c == nil {
 		l.full++
 		return
 	}
-	l.fill(t)
+	l.fill(c)
 	if m.note {
 		return
 	}
 	if m.Kind == Request {
 		l.minute.add(m.Time)
 	}
-	l.add(t, m.Event)
+	l.add(c, m.Event)
 }
 
 // fill notes what the message tells of the client itself.
-func (l *logReader) fill(t *Track) {
+func (l *logReader) fill(c *station) {
 	m := &l.m
-	if len(m.iface) > 0 && string(m.iface) != t.Interface {
-		t.Interface = l.word(m.iface)
+	if len(m.iface) > 0 && string(m.iface) != l.interfaceOf(c) {
+		l.setInterface(c, m.iface)
 	}
 	if len(m.name) > 0 {
-		m.Who = l.who(&t.Names, m.name)
+		m.Who = l.who(c, hostNames, m.name)
 	}
 	if len(m.id) > 0 {
-		if n := l.who(&t.ClientIDs, m.id); len(m.name) == 0 {
+		if n := l.who(c, clientIDs, m.id); len(m.name) == 0 {
 			m.Who = n
 		}
 	}
-	if m.lease != (Lease{}) {
-		t.Lease.tell(m.lease)
-	}
+	c.lease.tell(m.lease.times())
 	if m.Kind == Ack || m.Kind == Bound {
-		t.Lease.At = m.Time
-		setAddr(&t.Lease.Addr, m.Addr)
-		setAddr(&t.Lease.Server, m.Server)
+		c.given = keptTime(m.Time)
+		setAddr(&c.addr, m.Addr)
+		setAddr(&c.server, m.Server)
 	}
 	if m.Kind == Ack && m.Event.Lease == 0 {
-		m.Event.Lease = t.Lease.Time
+		m.Event.Lease = inSeconds(c.lease.lease)
 	}
 }
 
@@ -230,8 +229,8 @@ func setAddr(a *IPv4, b IPv4) {
 // clientOf finds the client of a client's own log: by the MAC that was told
 // for the interface, or by host and interface. Answers do not name the
 // interface: they are of who asked last.
-func (l *logReader) clientOf(m *message) *Track {
-	if a := l.asker; a != nil && (len(m.iface) == 0 && a.Host == string(m.host) || len(m.host) == 0 && a.Interface == string(m.iface)) {
+func (l *logReader) clientOf(m *message) *station {
+	if a := l.asker; a != nil && (len(m.iface) == 0 && l.hostOf(a) == string(m.host) || len(m.host) == 0 && l.interfaceOf(a) == string(m.iface)) {
 		return a
 	}
 	key := string(m.host) + "/" + string(m.iface)
@@ -240,20 +239,20 @@ func (l *logReader) clientOf(m *message) *Track {
 			l.ifaces[key] = m.mac
 		}
 	}
-	t := l.named[key]
-	if t == nil {
-		if t = l.client(key); t == nil {
-			return nil
-		}
-		t.Host = l.word(m.host)
+	c := l.clientAt(key)
+	if c == nil {
+		return nil
+	}
+	if l.hostOf(c) == "" && len(m.host) > 0 {
+		l.restOf(c).host = l.word(m.host)
 	}
 	if mac, ok := l.ifaces[key]; ok {
-		t.MAC = mac
+		c.mac = mac
 	}
 	if !m.note || m.mac != (MAC{}) {
-		l.asker = t
+		l.asker = c
 	}
-	return t
+	return c
 }
 
 func (l *logReader) finish() *Trace {

@@ -19,7 +19,7 @@ type packet struct {
 	giaddr           IPv4
 	mac              MAC
 	server, asked    IPv4
-	lease, t1, t2    time.Duration
+	lease, t1, t2    uint32 // seconds
 	name, id, reason []byte
 	flags            Flags
 }
@@ -107,11 +107,11 @@ func address(a *IPv4, v []byte) {
 }
 
 // seconds reads a time; infinite ones are as if not told.
-func seconds(v []byte) time.Duration {
+func seconds(v []byte) uint32 {
 	if len(v) != 4 || binary.BigEndian.Uint32(v) == 1<<32-1 {
 		return 0
 	}
-	return time.Duration(binary.BigEndian.Uint32(v)) * time.Second
+	return binary.BigEndian.Uint32(v)
 }
 
 // addr is the address that the message is about.
@@ -135,17 +135,17 @@ func (c *capture) dhcp(f *frame) {
 		c.trace.Unread++
 		return
 	}
-	t := c.track(p.mac)
+	t := c.client(p.mac)
 	if t == nil {
 		c.full++
 		return
 	}
-	e := Event{Time: f.at, Number: c.trace.Units, XID: p.xid, Addr: p.addr(), Server: p.server, Kind: p.kind, Lease: p.lease,
+	e := Event{Time: f.at, Number: c.trace.Units, XID: p.xid, Addr: p.addr(), Server: p.server, Kind: p.kind, Lease: inSeconds(p.lease),
 		Cast: p.cast(f), Flags: p.flags | f.flags(p.reply)}
 	if p.giaddr == (IPv4{}) && !p.reply {
 		c.flow(p.mac).sent(f)
 	}
-	if t.repeats(e) {
+	if c.repeats(t, &e) {
 		return
 	}
 	if fl := c.flow(p.mac); fl != nil {
@@ -154,16 +154,16 @@ func (c *capture) dhcp(f *frame) {
 	if p.kind == Request {
 		c.minute.add(f.at)
 	}
-	c.tell(t, &e, p)
+	c.tell(t, &e, &p)
 	c.add(t, e)
 }
 
 // tell notes what the message says of its client.
-func (c *capture) tell(t *Track, e *Event, p packet) {
+func (c *capture) tell(t *station, e *Event, p *packet) {
 	if !p.reply {
-		e.Who = c.who(&t.Names, p.name)
+		e.Who = c.who(t, hostNames, p.name)
 		if len(p.id) > 0 {
-			c.who(&t.ClientIDs, hex.AppendEncode(c.hex[:0], p.id))
+			c.who(t, clientIDs, hex.AppendEncode(c.hex[:0], p.id))
 		}
 		return
 	}
@@ -171,14 +171,14 @@ func (c *capture) tell(t *Track, e *Event, p packet) {
 		e.Reason = c.word(p.reason)
 	}
 	if p.kind == Ack && p.lease > 0 {
-		t.Lease = Lease{Addr: e.Addr, Server: p.server, At: e.Time, Time: p.lease, T1: p.t1, T2: p.t2}
+		t.addr, t.server, t.given, t.lease = e.Addr, p.server, keptTime(e.Time), times{p.lease, p.t1, p.t2}
 	}
 }
 
 // repeats reports whether the capture has this message already.
-func (t *Track) repeats(e Event) bool {
-	for i := range min(t.Events.n, 4) {
-		o := t.Events.fromEnd(i)
+func (c *capture) repeats(t *station, e *Event) bool {
+	for i := range min(int(t.n), 4) {
+		o := t.fromEnd(c.events, i)
 		if e.Time.Sub(o.time()) > again {
 			return false
 		}

@@ -2,7 +2,6 @@ package dhcp
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -11,17 +10,22 @@ import (
 
 // A recorder gathers the tracks of one trace, in bounded memory.
 type recorder struct {
-	trace  *Trace
-	o      ReadOptions
-	tracks table[Track]
-	named  map[string]*Track // clients whose MAC is not told, by host and interface
-	last   *Track
-	full   int64 // events of clients beyond the limit
-	words  map[string]string
-	minute minute
-	events *store
-	fresh  []Track // allocated together
-	thick  []Event // of the track that is thinned
+	trace   *Trace
+	o       ReadOptions
+	clients pages[station]
+	known   table               // their numbers
+	named   map[string]*station // those whose MAC is not told, by host and interface
+	last    *station
+	full    int64 // events of clients beyond the limit
+	words   map[string]uint16
+	names   []string // the words, by their numbers
+	texts   texts
+	rests   pages[rest]
+	minute  minute
+	events  *store
+	thick   []Event      // of the client that is thinned
+	clean   []byte       // the last name
+	beside  func(*Track) // tells what else is known of a client; nil: nothing
 }
 
 func newRecorder(name string, at Point, o ReadOptions) *recorder {
@@ -29,73 +33,61 @@ func newRecorder(name string, at Point, o ReadOptions) *recorder {
 		o.MaxClients = DefaultMaxClients
 	}
 	return &recorder{trace: &Trace{Name: name, Point: at}, o: o,
-		events: &store{}, named: map[string]*Track{}, words: map[string]string{}}
+		events: &store{}, named: map[string]*station{}, words: map[string]uint16{}}
 }
 
-// track returns the track of a client; nil when there are too many.
-func (r *recorder) track(m MAC) *Track {
-	if r.last != nil && r.last.MAC == m {
-		return r.last
+// client returns the client of a MAC; nil when there are too many.
+func (r *recorder) client(m MAC) *station {
+	if r.last == nil || r.last.mac != m {
+		r.last = r.knownClient(m)
 	}
-	t := r.tracks.get(m)
-	if t == nil {
-		if len(r.tracks.all)+len(r.named) >= r.o.MaxClients {
-			r.last = nil // what is told of this client is not the last one's
-			return nil
+	if r.last == nil { // what is told of this client is not the last one's
+		if r.last = r.newClient(m); r.last != nil {
+			r.known.put(m).client = r.clients.n
 		}
-		t = r.newTrack()
-		t.MAC = m
-		r.tracks.put(m, t)
 	}
-	r.last = t
-	return t
+	return r.last
 }
 
-// newTrack makes a track, of many clients several at once.
-func (r *recorder) newTrack() *Track {
-	if len(r.fresh) == 0 {
-		r.fresh = make([]Track, min(len(r.tracks.all)/8+1, pageLen))
+// knownClient returns the client of a MAC; nil: there is none.
+func (r *recorder) knownClient(m MAC) *station {
+	if n := r.known.get(m).client; n != 0 {
+		return r.clients.at(n)
 	}
-	t := &r.fresh[0]
-	r.fresh = r.fresh[1:]
-	t.Events.in = r.events
-	return t
+	return nil
 }
 
-// client returns the track of a client that is known by its host's name.
-func (r *recorder) client(host string) *Track {
-	t := r.named[host]
-	if t == nil {
-		if len(r.tracks.all)+len(r.named) >= r.o.MaxClients {
-			return nil
+// clientAt returns the client that is known by its host's name.
+func (r *recorder) clientAt(host string) *station {
+	c := r.named[host]
+	if c == nil {
+		if c = r.newClient(r.o.MAC); c != nil {
+			r.named[host] = c
 		}
-		t = r.newTrack()
-		t.Host, t.MAC = host, r.o.MAC
-		r.named[host] = t
 	}
-	return t
+	return c
 }
 
-// add appends an event to a track, or to those of the daemon where t is nil.
-func (r *recorder) add(t *Track, e Event) {
+// add appends an event to those of a client.
+func (r *recorder) add(c *station, e Event) {
 	if !e.Time.IsZero() {
 		if e.Time.Before(r.o.Since) {
 			return
 		}
 		r.see(e.Time)
 	}
-	t.Events.add(&e)
-	r.bound(t, e.Time)
+	c.add(r.events, &e)
+	r.bound(c, e.Time)
 }
 
-// bound drops events of a track that has too many; the last is of this time.
-func (r *recorder) bound(t *Track, at time.Time) {
+// bound drops events of a client that has too many; the last is of this time.
+func (r *recorder) bound(c *station, at time.Time) {
 	limit := MaxEvents
-	if len(r.tracks.all) > manyTracks {
+	if int(r.clients.n)-len(r.named) > manyTracks {
 		limit = FewEvents
 	}
-	if t.Events.n >= limit {
-		r.thin(t, limit, rhythmOf(r.trace.Point, t.Lease, at))
+	if int(c.n) >= limit {
+		r.thin(c, limit, rhythmOf(r.trace.Point, c.lastLease(), at))
 	}
 }
 
@@ -134,12 +126,13 @@ func (r *recorder) word(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	if s, ok := r.words[string(b)]; ok {
-		return s
+	if n, ok := r.words[string(b)]; ok {
+		return r.names[n-1]
 	}
 	s := string(bytes.ToValidUTF8(b[:min(len(b), maxWord)], []byte("\ufffd")))
-	if len(r.words) < maxWords {
-		r.words[s] = s
+	if _, ok := r.words[s]; !ok && len(r.names) < maxWords {
+		r.names = append(r.names, s)
+		r.words[s] = uint16(len(r.names))
 	}
 	return s
 }
@@ -159,38 +152,15 @@ const (
 	maxWords = 4_096 // that are remembered
 )
 
-// who notes a name or client identifier of a track, and returns its number.
-func (r *recorder) who(list *[]string, name []byte) uint8 {
-	if len(name) == 0 {
-		return 0
-	}
-	for i, known := range *list {
-		if known == string(name) {
-			return uint8(i + 1)
-		}
-	}
-	if len(*list) < maxNames {
-		word := r.word(name)
-		if i := slices.Index(*list, word); i >= 0 || word == "" {
-			return uint8(i + 1)
-		}
-		*list = append(*list, word)
-	}
-	return uint8(len(*list))
-}
-
-// maxNames bounds the names of one MAC.
-const maxNames = 8
-
-// thin drops events of a track that has limit of them: it keeps those around
+// thin drops events of a client that has limit of them: it keeps those around
 // the beginning of the last trouble, and the newest.
-func (r *recorder) thin(t *Track, limit int, rh rhythm) {
-	if n := t.Events.n; n == limit && t.Events.calm(rh) {
-		t.Events.keepNewest(limit / 2)
-		t.Left += int64(n - t.Events.n)
+func (r *recorder) thin(c *station, limit int, rh rhythm) {
+	if n := int(c.n); n == limit && c.calm(r.events, rh) {
+		c.keepNewest(r.events, uint32(limit/2))
+		c.left += int64(n) - int64(c.n)
 		return
 	}
-	r.thick = t.Events.appendTo(r.thick[:0])
+	r.thick = c.appendTo(r.thick[:0], r.events)
 	n := len(r.thick)
 	from, to := 0, 0
 	if s := lastSpell(spells(r.thick, rh)); s != nil {
@@ -201,30 +171,21 @@ func (r *recorder) thin(t *Track, limit int, rh rhythm) {
 	if from == 0 && rest == to {
 		rest = min(n, to+limit/4) // the trouble is all there is: its middle goes
 	}
-	t.Events.clear()
+	c.clear(r.events)
 	for i := range r.thick {
 		if i >= from && i < to || i >= rest {
-			t.Events.add(&r.thick[i])
+			c.add(r.events, &r.thick[i])
 		}
 	}
-	t.Left += int64(n - t.Events.n)
+	c.left += int64(n) - int64(c.n)
 }
 
-// finish returns the trace as it is now; the tracks are not copied.
+// finish returns the trace as it is now; events are not copied.
 func (r *recorder) finish() *Trace {
 	now := *r.trace
 	t := &now
 	t.Daemon, t.Unseen, t.Server.Ranges = slices.Clone(t.Daemon), slices.Clone(t.Unseen), slices.Clone(t.Server.Ranges)
-	t.Tracks = slices.Clone(r.tracks.all)
-	for _, host := range r.named {
-		t.Tracks = append(t.Tracks, host)
-	}
-	slices.SortFunc(t.Tracks, func(a, b *Track) int {
-		if c := cmp.Compare(keyOf(a.MAC), keyOf(b.MAC)); c != 0 {
-			return c
-		}
-		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Interface, b.Interface))
-	})
+	t.Tracks = r.makeTracks()
 	t.Rate = r.minute.rate()
 	if r.full > 0 {
 		t.Unseen = append(t.Unseen, fmt.Sprintf("%s: %d events of clients beyond the first %d", t.Name, r.full, r.o.MaxClients))

@@ -4,15 +4,16 @@ import "math/rand/v2"
 
 // A table finds what is kept of each MAC: tables of the language's own spend
 // most of the time of reading on hashing six bytes.
-type table[T any] struct {
-	slots []slot[T] // a power of two, at most half of them used
-	all   []*T      // in the order in which they came
-	salt  uint64    // so that nobody can choose MACs which collide
+type table struct {
+	slots []slot // a power of two, at most half of them used
+	n     int
+	salt  uint64 // so that nobody can choose MACs which collide
 }
 
-type slot[T any] struct {
-	key  uint64 // zero: free
-	item *T
+// A slot has the numbers of a MAC's client and flow; 0: none.
+type slot struct {
+	key          uint64 // zero: free
+	client, flow uint32
 }
 
 func keyOf(m MAC) uint64 {
@@ -20,7 +21,7 @@ func keyOf(m MAC) uint64 {
 }
 
 // find returns the slot of a key, or the free one where it would be.
-func (t *table[T]) find(key uint64) *slot[T] {
+func (t *table) find(key uint64) *slot {
 	mask := uint64(len(t.slots) - 1)
 	for i := (key * t.salt) >> 32; ; i++ {
 		if s := &t.slots[i&mask]; s.key == key || s.key == 0 {
@@ -30,33 +31,37 @@ func (t *table[T]) find(key uint64) *slot[T] {
 }
 
 // touch reads the place where a MAC is looked for first.
-func (t *table[T]) touch(m MAC) int {
+func (t *table) touch(m MAC) int {
 	if len(t.slots) == 0 {
 		return 0
 	}
 	return int(t.slots[(keyOf(m)*t.salt)>>32&uint64(len(t.slots)-1)].key)
 }
 
-// get returns what is kept of a MAC; nil: nothing.
-func (t *table[T]) get(m MAC) *T {
+// get returns the numbers of a MAC.
+func (t *table) get(m MAC) slot {
 	if len(t.slots) == 0 {
-		return nil
+		return slot{}
 	}
-	return t.find(keyOf(m)).item
+	return *t.find(keyOf(m))
 }
 
-// put keeps an item of a MAC that has none.
-func (t *table[T]) put(m MAC, item *T) {
-	if 2*len(t.all) >= len(t.slots) {
+// put returns the slot of a MAC, which is good until the next put.
+func (t *table) put(m MAC) *slot {
+	if 2*t.n >= len(t.slots) {
 		t.grow()
 	}
-	*t.find(keyOf(m)) = slot[T]{keyOf(m), item}
-	t.all = append(t.all, item)
+	s := t.find(keyOf(m))
+	if s.key == 0 {
+		s.key = keyOf(m)
+		t.n++
+	}
+	return s
 }
 
-func (t *table[T]) grow() {
+func (t *table) grow() {
 	old := t.slots
-	t.slots = make([]slot[T], max(64, 2*len(old)))
+	t.slots = make([]slot, max(64, 2*len(old)))
 	t.salt = rand.Uint64() | 1
 	for _, s := range old {
 		if s.key != 0 {

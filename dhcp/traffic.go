@@ -8,13 +8,13 @@ import (
 // A flow is the traffic of one MAC, in bounded memory.
 type flow struct {
 	mac                 MAC
+	slots               uint32 // in capture.loads, from 1; 0: no load yet
+	asked, replies      uint32
 	first, from, to, at int64 // nanoseconds since 1970: first frame, last from, last to, last sent
 	frames              [2]int64
-	asked, replies      uint32
 	vain                int64 // the first ARP request since the last reply
 	bytes               int64
-	width               int64             // of a slot, in nanoseconds
-	slots               *[loadSlots]int64 // nil: no load yet
+	width               int64 // of a slot, in nanoseconds
 }
 
 // loadSlots is how finely the load of a capture is kept: its time is cut into
@@ -27,20 +27,17 @@ func (c *capture) flow(m MAC) *flow {
 	if f := *slot; f != nil && f.mac == m {
 		return f
 	}
-	f := c.traffic.get(m)
-	if f == nil {
-		if len(c.traffic.all) >= 2*c.o.MaxClients {
+	n := c.known.get(m).flow
+	if n == 0 {
+		if int(c.flows.n) >= 2*c.o.MaxClients {
 			return nil
 		}
-		if len(c.idle) == 0 {
-			c.idle = make([]flow, min(len(c.traffic.all)/8+1, pageLen))
-		}
-		f, c.idle = &c.idle[0], c.idle[1:]
-		f.mac, f.width = m, int64(time.Second)
-		c.traffic.put(m, f)
+		n = c.flows.grow()
+		c.known.put(m).flow = n
+		*c.flows.at(n) = flow{mac: m, width: int64(time.Second)}
 	}
-	*slot = f
-	return f
+	*slot = c.flows.at(n)
+	return *slot
 }
 
 // other notes a frame that is not DHCP.
@@ -55,13 +52,13 @@ func (c *capture) other(f *frame) {
 			if f.dst[0]&1 == 0 {
 				fl.from, fl.frames[0] = fl.at, fl.frames[0]+1
 			}
-			fl.load(f)
+			c.load(fl, f)
 		}
 	}
 	if f.dst[0]&1 == 0 && f.dst != (MAC{}) {
 		if fl := c.flow(f.dst); fl != nil {
 			fl.to, fl.frames[1] = f.at.UnixNano(), fl.frames[1]+1
-			fl.load(f)
+			c.load(fl, f)
 		}
 	}
 }
@@ -94,7 +91,7 @@ func (c *capture) arp(f *frame) {
 
 // unreachable notes that nobody listens at the server.
 func (c *capture) unreachable(f *frame) {
-	t := c.tracks.get(f.dst)
+	t := c.knownClient(f.dst)
 	if t == nil {
 		return
 	}
@@ -116,14 +113,15 @@ func (fl *flow) sent(f *frame) {
 
 // load adds the bytes to the slot of their time; when time goes beyond the
 // last slot, slots become twice as wide.
-func (fl *flow) load(f *frame) {
+func (c *capture) load(fl *flow, f *frame) {
 	at := f.at.UnixNano()
 	if fl.first == 0 {
 		fl.first = at
 	}
-	if fl.slots == nil {
-		fl.slots = new([loadSlots]int64)
+	if fl.slots == 0 {
+		fl.slots = c.loads.grow()
 	}
+	slots := c.loads.at(fl.slots)
 	fl.bytes += int64(f.size)
 	i := (at - fl.first) / fl.width
 	if i < 0 {
@@ -131,36 +129,46 @@ func (fl *flow) load(f *frame) {
 	}
 	for ; i >= loadSlots; i /= 2 {
 		for n := range loadSlots / 2 {
-			fl.slots[n] = fl.slots[2*n] + fl.slots[2*n+1]
+			slots[n] = slots[2*n] + slots[2*n+1]
 		}
-		clear(fl.slots[loadSlots/2:])
+		clear(slots[loadSlots/2:])
 		if fl.width *= 2; fl.width > 1<<60 {
 			return
 		}
 	}
-	fl.slots[i] += int64(f.size)
+	slots[i] += int64(f.size)
 }
 
 func (fl *flow) before() Before {
 	return Before{From: fl.from, To: fl.to, ARPSince: fl.vain, ARPAsked: fl.asked, ARPReplies: fl.replies}
 }
 
-func (fl *flow) traffic() Traffic {
-	t := Traffic{First: nanos(fl.first), LastFrom: nanos(fl.from), LastTo: nanos(fl.to), LastSent: nanos(fl.at), From: fl.frames[0], To: fl.frames[1],
-		ARPAsked: int64(fl.asked), ARPReplies: int64(fl.replies), Bytes: fl.bytes}
-	if fl.bytes == 0 {
-		return t
+// tellTraffic gives a track the traffic of its client.
+func (c *capture) tellTraffic(track *Track) {
+	n := c.known.get(track.MAC).flow
+	if n == 0 {
+		return
 	}
+	fl, t := c.flows.at(n), &track.Traffic
+	t.First, t.LastFrom, t.LastTo, t.LastSent = nanos(fl.first), nanos(fl.from), nanos(fl.to), nanos(fl.at)
+	t.From, t.To, t.Bytes = fl.frames[0], fl.frames[1], fl.bytes
+	t.ARPAsked, t.ARPReplies = int64(fl.asked), int64(fl.replies)
+	if fl.slots != 0 {
+		t.Load = fl.loads(c.loads.at(fl.slots))
+	}
+}
+
+func (fl *flow) loads(slots *[loadSlots]int64) (all []Load) {
 	last := 0
-	for i, n := range fl.slots {
+	for i, n := range slots {
 		if n > 0 {
 			last = i
 		}
 	}
-	for i, n := range fl.slots[:last+1] {
-		t.Load = append(t.Load, Load{Since: nanos(fl.first + int64(i)*fl.width), For: time.Duration(fl.width), Bytes: n})
+	for i, n := range slots[:last+1] {
+		all = append(all, Load{Since: nanos(fl.first + int64(i)*fl.width), For: time.Duration(fl.width), Bytes: n})
 	}
-	return t
+	return all
 }
 
 // nanos is the instant of nanoseconds since 1970; 0: none.
