@@ -19,15 +19,7 @@ import (
 // which must agree. It returns how many bytes were read the short way.
 func bothWays(t *testing.T, in []byte, f Format) (short int) {
 	t.Helper()
-	long := newLogReader("x", f, readAt)
-	r := logtail.New(t.Context(), bytes.NewReader(in), "x", long.options())
-	for line := range r.Lines() {
-		long.line(line)
-	}
-	if r.Err() != nil {
-		t.Fatal(r.Err())
-	}
-	want := asJSON(t, long.finish())
+	want := asJSON(t, readSlowly(t, string(in), "x", f, readAt))
 	for _, piece := range []int{len(in) + 1, 1000, 77} {
 		pieces := &inPieces{in, piece}
 		trace, err := ReadLog(t.Context(), pieces, "x", f, readAt)
@@ -142,6 +134,11 @@ func TestShortWay(t *testing.T) {
 	}
 	if short < all/20 {
 		t.Errorf("%d of %d bytes of damaged lines are read the short way", short, all)
+	}
+	for _, torn := range []string{"net1\nx dnsmasq-dhcp[270]: ", "net1 dnsmasq-dhcp[2\n70]: ", "net1 dnsmasq-dhcp[270]: 1\n2 "} {
+		for _, f := range []Format{Dnsmasq, Auto} {
+			bothWays(t, []byte("Nov 20 10:00:00 "+torn+"DHCPREQUEST(tap1) 10.0.0.7 fa:16:3e:00:00:01 \n"), f)
+		}
 	}
 	_ = filepath.WalkDir("testdata", func(path string, _ os.DirEntry, err error) error {
 		if b, e := os.ReadFile(path); err == nil && e == nil && strings.HasSuffix(path, ".log") {
