@@ -42,6 +42,7 @@ type Applier struct {
 
 	mu     sync.Mutex
 	proven map[string]bool // steps whose logs were read again by this process
+	late   map[string]int  // processes that were told to stop and have not, by OSD
 	// ours says of what this process turned on, or tried to, whether it was
 	// done by the run: what somebody else did is not ours to undo.
 	ours, doubted map[string]bool
@@ -49,7 +50,7 @@ type Applier struct {
 
 // NewApplier returns an Applier. What may be stopped, the plan says.
 func NewApplier(c Config) *Applier {
-	return &Applier{c: c, proven: map[string]bool{}, ours: map[string]bool{}, doubted: map[string]bool{}}
+	return &Applier{c: c, proven: map[string]bool{}, late: map[string]int{}, ours: map[string]bool{}, doubted: map[string]bool{}}
 }
 
 // permitted is what the policy of a step's plan permits. A step that does not
@@ -70,26 +71,29 @@ func permitted(s stackmend.Step) (p safety.Policy, err error) {
 	return p, nil
 }
 
-// Guards asks whether an OSD may be stopped, together with those under way, and
-// whether whoever would start it again is paused.
+// Guards asks whether an OSD may be stopped, together with those under way,
+// whether flags keep it in and let it come back, and whether whoever would start
+// it again is paused.
 func (a *Applier) Guards() []stackmend.Guard {
 	return []stackmend.Guard{
 		stackmend.GuardFunc("orchestrator paused", func(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
 			stops := r.Step.Verb == verbHold || r.Step.Verb == verbStop || r.Step.Verb == verbTrim
-			if !a.c.Orchestrated || !stops || r.Begun || willPause(r) {
+			if !a.c.Orchestrated || !stops || r.Begun || will(r, verbPause) {
 				return stackmend.Verdict{Decision: stackmend.Permit}, nil
 			}
 			return safety.Verdict(safety.Paused(ctx, a.c.Cluster)), nil
 		}),
+		stackmend.GuardFunc("may be away", a.mayBeAway),
 		stackmend.GuardFunc("may stop", a.mayStop),
 	}
 }
 
-// willPause: in a dry run a step of the plan would have paused it by then.
-func willPause(r stackmend.Request) bool {
-	pauses := func(s stackmend.Step) bool { return s.Verb == verbPause }
-	return slices.ContainsFunc(r.Plan.Steps, pauses) &&
-		!slices.ContainsFunc(r.Outcomes, func(o stackmend.Outcome) bool { return pauses(o.Step) && o.State == stackmend.Done })
+// will: in a dry run a step of the plan with this verb would have been done by
+// then.
+func will(r stackmend.Request, verb string) bool {
+	is := func(s stackmend.Step) bool { return s.Verb == verb }
+	return slices.ContainsFunc(r.Plan.Steps, is) &&
+		!slices.ContainsFunc(r.Outcomes, func(o stackmend.Outcome) bool { return is(o.Step) && o.State == stackmend.Done })
 }
 
 func (a *Applier) mayStop(ctx context.Context, r stackmend.Request) (stackmend.Verdict, error) {
@@ -104,7 +108,11 @@ func (a *Applier) mayStop(ctx context.Context, r stackmend.Request) (stackmend.V
 	if err != nil {
 		return stackmend.Verdict{}, err
 	}
-	return safety.Verdict(safety.MayStop(ctx, a.c.Cluster, p, ids...)), nil
+	v := safety.Verdict(safety.MayStop(ctx, a.c.Cluster, p, ids...))
+	if v.Decision != stackmend.Permit {
+		v.Reason += "; it is asked again for as long as the run may wait (-max-wait), and a policy may permit more (-degraded, -lowest, -no-spare)"
+	}
+	return v, nil
 }
 
 // underWay are the step's OSD and those that are stopped, or about to be, and
@@ -118,7 +126,7 @@ func underWay(r stackmend.Request) ([]int, error) {
 		}
 	}
 	for _, o := range r.Outcomes {
-		if o.Step.Verb == verbStart && o.State == stackmend.Done || o.Step.Verb == verbStop && o.State == stackmend.Reverted {
+		if o.Step.Verb == verbStart && (o.State == stackmend.Done || o.State == stackmend.Would) || o.Step.Verb == verbStop && o.State == stackmend.Reverted {
 			delete(down, o.Step.Target)
 		}
 	}
@@ -150,6 +158,11 @@ func (a *Applier) Recheck(ctx context.Context, s stackmend.Step) error {
 	if err != nil {
 		return err
 	}
+	return a.holds(ctx, m, s)
+}
+
+// holds compares a map with what the step assumes.
+func (a *Applier) holds(ctx context.Context, m *safety.Map, s stackmend.Step) error {
 	seen := map[string]string{"fsid": m.FSID, flag: "unset"}
 	if m.Has(flag) {
 		seen[flag] = "set"
@@ -192,8 +205,10 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 	if a.Verify(ctx, s) == nil {
 		return nil // done already
 	}
-	if err := a.Recheck(ctx, s); err != nil {
-		return err
+	if s.Verb != verbTrim { // which looks at the map that it works by
+		if err := a.Recheck(ctx, s); err != nil {
+			return err
+		}
 	}
 	ctx, err := a.c.on(ctx, s.Args[argMachine])
 	if err != nil {
@@ -218,12 +233,27 @@ func (a *Applier) Do(ctx context.Context, s stackmend.Step, w *stackmend.Work) e
 	case verbHold:
 		return a.change(ctx, id, s, supervisor.Hold)
 	case verbStop:
-		if err := a.change(ctx, id, s, supervisor.Stop); err != nil {
-			return err
-		}
-		return poll(ctx, func() error { return a.isDown(ctx, id) })
+		return a.stop(ctx, id, s)
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+// stop notes which process it tells to stop: one that is late must not be taken
+// for the OSD that came back. A refusal told it nothing.
+func (a *Applier) stop(ctx context.Context, id int, s stackmend.Step) error {
+	st, err := a.state(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := a.change(ctx, id, s, supervisor.Stop); errors.Is(err, stackmend.ErrRefused) {
+		return err
+	} else if err != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.late[s.Target] = st.PID
+		return fmt.Errorf("osd.%d (process %d) was told to stop, has not, and may yet: look whether it stays up: %w", id, st.PID, err)
+	}
+	return poll(ctx, func() error { return a.isDown(ctx, id) })
 }
 
 func (a *Applier) change(ctx context.Context, id int, s stackmend.Step, what supervisor.Action) error {

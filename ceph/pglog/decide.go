@@ -38,6 +38,8 @@ type Policy struct {
 
 // The verbs of a plan's steps.
 const (
+	checkName = "ceph-trim-pglog"
+
 	verbSet    = "set-flag"
 	verbUnset  = "unset-flag"
 	verbPause  = "pause-orchestrator"
@@ -52,7 +54,7 @@ const (
 
 // Plan plans the trim of the snapshot's OSDs that could be looked at.
 func Plan(s *Snapshot, p Policy) *stackmend.Plan {
-	plan := &stackmend.Plan{Check: "ceph-trim-pglog", Subject: "cluster " + s.FSID, Created: s.Taken,
+	plan := &stackmend.Plan{Check: checkName, Subject: "cluster " + s.FSID, Created: s.Taken,
 		Expires: s.Taken.Add(cmp.Or(p.Expires, time.Hour)), Exists: stackmend.Cost{Instances: int64(len(s.OSDs))}}
 	switch {
 	case p.MaxEntries <= 0 && p.MaxDups <= 0:
@@ -86,6 +88,8 @@ func (o OSD) keep(s *Snapshot, p Policy) string {
 		return fmt.Sprintf("it cannot be trimmed from here (%s): %s", o.Host, o.Why)
 	case o.Version == "" || o.Version != o.Tool:
 		return fmt.Sprintf("it runs version %q, ceph-objectstore-tool here is %q: use the tool of its own version", o.Version, o.Tool)
+	case staysAway(o.Flags) != "":
+		return staysAway(o.Flags)
 	case o.Local.Held && o.Local.Respawn != "":
 		return "its respawn is held by somebody already: release it first"
 	case o.Up && o.Local.AtLimit():
@@ -117,7 +121,9 @@ func (pg PG) keep(s *Snapshot, p Policy) string {
 	switch why := poolKeeps(s.Pools, pg.ID); {
 	case why != "":
 		return why
-	case !p.Active && slices.Contains(strings.Split(pg.State, "+"), "active"):
+	case !p.Active && pg.code(s) == CodeSlowMember:
+		return "it is active and not clean: writes trim its log no further than its slowest member has come, for the cluster lacks the flag pglog_hardlimit; let it recover, or permit it (-active)"
+	case !p.Active && pg.code(s) == CodeOnline:
 		return "it is active: its log trims with the next writes (osd_max_pg_log_entries, osd_pg_log_trim_max)"
 	case p.MaxDups > 0: // how many there are is known to newer releases alone
 		return ""
@@ -143,7 +149,8 @@ func (o OSD) reasons(s *Snapshot, p Policy) string {
 // steps puts one OSD first, the canary, and then domain after domain.
 func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
 	var out []stackmend.Step
-	if !s.Noout {
+	noout := s.Noout || covered(domains)
+	if !noout {
 		out = append(out, stackmend.Step{Verb: verbSet, Target: flag, Group: flagsGroup, Undo: "unset it",
 			Assumes: map[string]string{flag: "unset", "fsid": s.FSID}, Reason: "an OSD that is stopped must not be marked out"})
 	}
@@ -170,11 +177,21 @@ func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
 		out = append(out, stackmend.Step{Verb: verbResume, Target: orchestrator, Group: flagsGroup, Stage: stage + 1, Undo: "nothing to undo",
 			Assumes: map[string]string{"fsid": s.FSID}, Reason: "it was paused by this plan"})
 	}
-	if !s.Noout {
+	if !noout {
 		out = append(out, stackmend.Step{Verb: verbUnset, Target: flag, Group: flagsGroup, Stage: stage + 1, Undo: "nothing to undo",
 			Assumes: map[string]string{"fsid": s.FSID}, Reason: "it was set by this plan"})
 	}
 	return out
+}
+
+// covered reports whether somebody has set noout for each of the OSDs.
+func covered(domains map[string][]OSD) bool {
+	for _, osds := range domains {
+		if slices.ContainsFunc(osds, func(o OSD) bool { return !has(o.Flags, flag) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // osdSteps are the group of one OSD. The one that is down is not stopped.
@@ -266,7 +283,23 @@ func (o OSD) forecast(s *Snapshot, p Policy) string {
 	slices.SortFunc(pgs, func(a, b PG) int { return cmp.Or(cmp.Compare(b.Log, a.Log), strings.Compare(a.ID, b.ID)) })
 	var each []string
 	for _, pg := range pgs {
-		each = append(each, fmt.Sprintf("%s %d -> %d", pg.ID, pg.Log, min(pg.Log, cmp.Or(p.MaxEntries, pg.Log))))
+		each = append(each, pg.loses(p))
 	}
-	return fmt.Sprintf("%d of %d placement groups, %d entries: %s", len(pgs), len(o.PGs), o.rows(s, p), strings.Join(each, ", "))
+	return fmt.Sprintf("%s: %d of %d placement groups, %d entries: %s", offline(s, pgs), len(pgs), len(o.PGs), o.rows(s, p), strings.Join(each, ", "))
+}
+
+// loses says what a placement group would lose. How many dups there are, older
+// releases do not say.
+func (pg PG) loses(p Policy) string {
+	out := pg.ID
+	if p.MaxEntries > 0 {
+		out += fmt.Sprintf(" %d -> %d", pg.Log, min(pg.Log, p.MaxEntries))
+	}
+	switch {
+	case p.MaxDups > 0 && pg.Dups > 0:
+		out += fmt.Sprintf(" dups %d -> %d", pg.Dups, min(pg.Dups, p.MaxDups))
+	case p.MaxDups > 0:
+		out += fmt.Sprintf(" dups (not counted by the manager) -> at most %d", p.MaxDups)
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package pglog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -36,7 +37,7 @@ func TestPlanOrder(t *testing.T) {
 	if strings.Join(got, ",") != want {
 		t.Errorf("%s\nwant\n%s", strings.Join(got, ","), want)
 	}
-	if r := p.Steps[3].Reason; !strings.Contains(r, "2 of 4 placement groups, 17000 entries: 1.0 9000 -> 500, 2.0 9000 -> 500") {
+	if r := p.Steps[3].Reason; !strings.Contains(r, "why offline: 2 x inactive: no writes come, and trimming online rides on writes: 2 of 4 placement groups, 17000 entries: 1.0 9000 -> 500, 2.0 9000 -> 500") {
 		t.Error(r)
 	}
 }
@@ -55,7 +56,11 @@ func TestPlanRefuses(t *testing.T) {
 		"at the start limit": {func(s *Snapshot, _ *Policy) {
 			s.OSDs[0].Local = &supervisor.State{Running: true, Unit: "u", Starts: 3, StartLimit: supervisor.Limit{Burst: 3, Interval: time.Minute}}
 		}, "reset-failed u"},
-		"only active": {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active"},
+		"only active": {func(s *Snapshot, _ *Policy) { s.OSDs[0].PGs = s.OSDs[0].PGs[1:2] }, "it is active: its log trims with the next writes"},
+		"only active, not clean": {func(s *Snapshot, _ *Policy) {
+			s.OSDs[0].PGs = []PG{{"1.1", "active+recovery_wait+degraded", 9000, 0}}
+		}, "lacks the flag pglog_hardlimit"},
+		"would not come back": {func(s *Snapshot, _ *Policy) { s.OSDs[0].Flags = []string{"noup@host0"} }, "noup@host0"},
 		"only optimised": {func(s *Snapshot, _ *Policy) {
 			s.Pools[1].FlagNames = "hashpspool,ec_overwrites,ec_optimizations"
 			s.OSDs[0].PGs = s.OSDs[0].PGs[2:3]
@@ -74,6 +79,82 @@ func TestPlanRefuses(t *testing.T) {
 		}
 		if !strings.Contains(text, c.want) || len(plan.Refusals) > 0 && len(plan.Steps) > 0 {
 			t.Errorf("%s: %q has no %q, or steps all the same: %v", name, text, c.want, plan.Steps)
+		}
+	}
+}
+
+// Why logs are long is said of each placement group once, with what there is to
+// do; what takes no writes, what waits for a slow member, and what writes trim
+// are told apart.
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil  func(*Snapshot)
+		policy Policy
+		status stackmend.Status
+		want   string
+	}{
+		"as it is": {nil, Policy{MaxEntries: 500}, stackmend.Warn,
+			"takes-no-writes 2 of osd.0, osd.1, osd.2, osd.3; trims-online 1 of osd.0, osd.1, osd.2, osd.3"},
+		"all short": {nil, Policy{MaxEntries: 9000}, stackmend.OK, ""},
+		"no limit":  {nil, Policy{}, stackmend.OK, ""},
+		"dups":      {func(s *Snapshot) { s.OSDs[1].PGs[1].Dups = 7000 }, Policy{MaxDups: 3000}, stackmend.OK, "trims-online 1 of osd.1"},
+		"not clean, without the flag": {func(s *Snapshot) { s.OSDs = s.OSDs[:1]; s.OSDs[0].PGs = []PG{{"1.1", "active+degraded", 9000, 0}} },
+			Policy{MaxEntries: 500}, stackmend.Warn, "held-by-slow-member 1 of osd.0"},
+		"not clean, with it": {func(s *Snapshot) {
+			s.HardLimit, s.OSDs = true, s.OSDs[:1]
+			s.OSDs[0].PGs = []PG{{"1.1", "active+degraded", 9000, 0}}
+		}, Policy{MaxEntries: 500}, stackmend.OK, "trims-online 1 of osd.0"},
+		"down": {func(s *Snapshot) { s.OSDs = s.OSDs[:1]; s.OSDs[0].Up, s.OSDs[0].PGs = false, nil },
+			Policy{MaxEntries: 500}, stackmend.Unknown, "placement-groups-not-seen osd.0"},
+	} {
+		s := snapshot()
+		if c.spoil != nil {
+			c.spoil(s)
+		}
+		r := Check(s, c.policy)
+		var got []string
+		for _, f := range r.Findings {
+			if f.Code == CodeNotSeen {
+				got = append(got, f.Code+" "+f.Subject)
+				continue
+			}
+			_, osds, _ := strings.Cut(f.Evidence[0].Value, " entries on ")
+			n, _, _ := strings.Cut(f.Message, " ")
+			got = append(got, f.Code+" "+n+" of "+osds)
+			if f.Fix == "" || (f.Code == CodeSlowMember) != strings.Contains(f.Evidence[len(f.Evidence)-1].Value, "pglog_hardlimit") {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		if strings.Join(got, "; ") != c.want || r.Status != c.status {
+			t.Errorf("%s: %v %q, want %v %q", name, r.Status, strings.Join(got, "; "), c.status, c.want)
+		}
+	}
+}
+
+// noout of a host, a class or an OSD is somebody else's; where each OSD has it,
+// none is set and none is unset.
+func TestFlags(t *testing.T) {
+	var f flagged
+	if err := json.Unmarshal([]byte(`{"crush_node_flags":{"h2":["noout","noin"],"elsewhere":["noup"]},"device_class_flags":{"hdd":["nodown"],"ssd":["noup"]},
+		"osds":[{"osd":2,"state":["exists","up","noout"]},{"osd":3,"state":["noup"]}]}`), &f); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.setFor(2, place{class: "hdd", in: []string{"h2", "r1"}}); !slices.Equal(got, []string{"noout@h2", "nodown@hdd", "noout@osd.2"}) {
+		t.Error(got)
+	}
+	for _, c := range []struct {
+		flags []string // of how many OSDs
+		sets  bool
+	}{{nil, true}, {[]string{"a", "b", "c"}, true}, {[]string{"a", "b", "c", "d"}, false}} {
+		s := snapshot()
+		for i, whom := range c.flags {
+			s.OSDs[i].Flags = []string{"noout@" + whom}
+		}
+		p := Plan(s, Policy{MaxEntries: 500, Degraded: true})
+		for _, verb := range []string{verbSet, verbUnset} {
+			if got := slices.ContainsFunc(p.Steps, func(s stackmend.Step) bool { return s.Verb == verb }); got != c.sets || len(p.Steps) == 0 {
+				t.Errorf("%v: %s: %t", c.flags, verb, got)
+			}
 		}
 	}
 }
@@ -110,6 +191,8 @@ func TestUnderWay(t *testing.T) {
 			{Step: step(verbStop, 4), State: stackmend.Reverted},
 			{Step: step(verbStop, 5), State: stackmend.Done}, {Step: step(verbStart, 5), State: stackmend.Failed},
 			{Step: step(verbHold, 6), State: stackmend.Done},
+			// A dry run goes on as if what comes before had been done.
+			{Step: step(verbStop, 7), State: stackmend.Would}, {Step: step(verbTrim, 7), State: stackmend.Would}, {Step: step(verbStart, 7), State: stackmend.Would},
 		}}
 	if got, err := underWay(r); err != nil || !slices.Equal(got, []int{1, 2, 5, 11}) {
 		t.Errorf("%v, %v", got, err)
@@ -212,8 +295,8 @@ func TestProof(t *testing.T) {
 }
 
 func TestDomain(t *testing.T) {
-	nodes := []node{{-1, "default", "root", 11, []int{-2}}, {-2, "r1", "rack", 3, []int{-3, -4}},
-		{-3, "h1", "host", 1, []int{0, 1}}, {-4, "h2", "host", 1, []int{2}}, {0, "osd.0", "osd", 0, nil}, {1, "osd.1", "osd", 0, nil}, {2, "osd.2", "osd", 0, nil}}
+	nodes := []node{{-1, "default", "root", "", 11, []int{-2}}, {-2, "r1", "rack", "", 3, []int{-3, -4}},
+		{-3, "h1", "host", "", 1, []int{0, 1}}, {-4, "h2", "host", "", 1, []int{2}}, {0, "osd.0", "osd", "hdd", 0, nil}, {1, "osd.1", "osd", "ssd", 0, nil}, {2, "osd.2", "osd", "hdd", 0, nil}}
 	of := func(kinds ...string) []rule {
 		var out []rule
 		for i, k := range kinds {
@@ -232,7 +315,7 @@ func TestDomain(t *testing.T) {
 			t.Errorf("%v: %q", bad, d)
 		}
 	}
-	if p := placesIn(nodes, "rack"); p[2] != (place{"h2", "r1"}) {
+	if p := placesIn(nodes, "rack"); p[2].host != "h2" || p[2].domain != "r1" || p[2].class != "hdd" || !slices.Equal(p[2].in, []string{"h2", "r1", "default"}) {
 		t.Error(p)
 	}
 }
@@ -277,6 +360,17 @@ func TestRows(t *testing.T) {
 		if want := int64(2*8500 + 2000); st.Verb == verbTrim && st.Target == "osd.1" && st.Cost.Rows != want {
 			t.Errorf("%d rows, want %d", st.Cost.Rows, want)
 		}
+	}
+	for want, p := range map[string]Policy{
+		"1.0 9000 -> 500": {MaxEntries: 500}, "1.0 9000 -> 500 dups (not counted by the manager) -> at most 20": {MaxEntries: 500, MaxDups: 20},
+		"1.0 dups (not counted by the manager) -> at most 20": {MaxDups: 20},
+	} {
+		if got := s.OSDs[0].PGs[0].loses(p); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := s.OSDs[1].PGs[0].loses(Policy{MaxDups: 3000}); got != "1.0 dups 5000 -> 3000" {
+		t.Error(got)
 	}
 	for note, want := range map[string]int64{
 		fmt.Sprintf(trimmed, 1000, 400, Version{1, 2}, Version{7, 600}, 9, 100): 600, fmt.Sprintf(trimmed, 400, 400, Version{7, 600}, Version{7, 600}, 900, 100): 800,

@@ -4,8 +4,9 @@
 // rides on writes. It is made from an incident in which a script did this to
 // hundreds of OSDs in a day.
 //
-// Start with [Observe], give what it returns to [Plan], look at the plan, and
-// hand it to [stackmend.Run] with an [Applier].
+// Start with [Observe], give what it returns to [Check], which says why logs do
+// not trim by themselves, and to [Plan], look at the plan, and hand it to
+// [stackmend.Run] with an [Applier].
 //
 // # Safety
 //
@@ -13,8 +14,10 @@
 // first; the domains follow one after the other. For each OSD: hold its
 // respawn, stop it, trim its placement groups one by one, release and start it,
 // wait until its placement groups are settled. noout is set before and unset
-// after, unless somebody else had set it; likewise an orchestrator is paused and
-// resumed. The OSDs of one domain go side by side, Options.Parallel at most, as
+// after, unless somebody else had set it, be it for the cluster or for each of
+// the OSDs (of a CRUSH bucket, a device class or an OSD: that stays as it is);
+// likewise an orchestrator is paused and resumed. Whether an OSD has noout, and
+// neither noup nor nodown, is asked again before it is stopped. The OSDs of one domain go side by side, Options.Parallel at most, as
 // far as that is permitted.
 //
 // OSDs of other hosts are worked on from one, by Config.Route. Each program
@@ -29,6 +32,16 @@
 // carries to the run. If a run stops, what was begun is undone: the OSD is
 // started, or the result says that it is down. That the monitors are silent
 // while an OSD is stopped is borne for five minutes.
+//
+// A plan may be of an older map than the run, for a map of a cluster in trouble
+// grows old in seconds. What it needs of the map is in its steps (Assumes) and is
+// looked at again before each; pools, flags, states and members are asked anew.
+//
+// Members that lag behind keep a log long while it is written to, unless the
+// cluster has the flag pglog_hardlimit, which those that came from before 12.2.11
+// and 13.2.5 lack until somebody sets it: [Check] says so. Trimming offline does not
+// know the flag. It needs none, for no log is trimmed past its own last_complete
+// or past a peer's last_update.
 //
 // A placement group is trimmed if its last_complete is its last_update, it is
 // not being backfilled, and every peer's last_update is past the new tail;
@@ -53,10 +66,11 @@
 //
 // Tested with ceph-objectstore-tool 16.2.15 on BlueStore and plain processes, on
 // a real cluster, with placement groups that are active and with such that are
-// not, replicated and erasure coded; by ssh on a real cluster of three hosts by name, with real sshds and a
-// scripted systemctl. A monitor that freezes, a manager that dies, an OSD that
-// does not start and one that somebody starts meanwhile are tested there too;
-// how tools fail, with scripted ones.
+// not, replicated and erasure coded; by ssh on a real cluster of three hosts by
+// name, with real sshds and a scripted systemctl. A monitor that freezes, a
+// manager that dies, an OSD that does not stop, one that may not be stopped any
+// more, one that does not start and one that somebody starts meanwhile are tested
+// there too; how tools fail, with scripted ones.
 // Through cephadm, docker and podman it is NOT tested: see package
 // ceph/supervisor. The pause of an orchestrator is tested with a scripted one
 // (src/pybind/mgr/orchestrator/module.py at v16.2.15). The trim rules are those
@@ -69,11 +83,16 @@
 //
 // A placement group that is trimmed costs four starts of the tool: the log, the
 // info, the trim, and the log again (a shard of an erasure coded pool one more),
-// of which a script that proves nothing makes one. What the cluster keeps costs
-// none. Each start waits less than by the tool's defaults (bdev_aio_poll_ms).
-// The cluster is asked while the tool reads. `make bench-pglog` tells how long
-// the trim step of one OSD takes beside the runs of the tool in it (x-tool), and
-// beside the listing and the trims alone, by hand on another OSD (x-script).
+// of which a script that proves nothing makes one. One whose log turns out to be
+// short costs one, for what the manager knows is its primary's log; what the
+// cluster keeps costs none. An OSD costs two more, its list and the tool's
+// version, of which the latter does not open the store. Each start waits less
+// than by the tool's defaults (bdev_aio_poll_ms). The cluster is asked while the
+// tool reads; what is outside of the tool are the looks at the map before the
+// first. `make bench-pglog` tells how long the trim step of one OSD takes beside
+// the runs of the tool in it (x-tool, at most 1.1 on a machine without other
+// work), and beside the listing and the trims alone, by hand on another OSD
+// (x-script: less than twice as long).
 // That an OSD is asked for, stopped, started and waited for is not the tool's
 // time, and is in neither.
 //

@@ -61,9 +61,12 @@ func placesIn(nodes []node, domain string) map[int]place {
 		if n.Type != "osd" {
 			continue
 		}
-		p := place{domain: n.Name}
+		p := place{domain: n.Name, class: n.Class}
 		for id, hops := n.ID, 0; hops < 32; hops++ { // no deeper than CRUSH, and no circle
 			at := by[id]
+			if hops > 0 {
+				p.in = append(p.in, at.Name)
+			}
 			if at.Type == domain {
 				p.domain = at.Name
 			}

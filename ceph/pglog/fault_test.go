@@ -2,6 +2,7 @@ package pglog_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -59,9 +60,9 @@ func (w *watched) once(prefix string, f func()) {
 	}
 }
 
-// realFaults is one plan for two OSDs of a real cluster, and what may go
-// wrong: no manager before the first is stopped; a monitor that freezes while it
-// is trimmed; then it does not start; the run is taken up again, and the manager
+// realFaults is a plan for two OSDs of a real cluster, and what may go wrong: no manager before the first is stopped; another OSD goes down, and it may
+// not be stopped any more; when it may again it does not stop; a monitor freezes
+// while it is trimmed; then it does not start; the run is taken up again, and the manager
 // dies before the OSD is settled; and somebody starts the second while it is
 // trimmed.
 func realFaults(t *testing.T) {
@@ -72,13 +73,18 @@ func realFaults(t *testing.T) {
 	cfg := pglog.Config{Cluster: w, Tool: pglog.Tool{Data: filepath.Join(c.Dir, "osd.{id}")},
 		Supervisor: supervisor.Process{Start: []string{"ceph-osd", "-i", "{id}", "-c", c.Conf}, Args: []string{c.Conf}}}
 	daemonize(t, c, cfg, 0, 1)
-	p := plan(t, cfg, pglog.Policy{MaxEntries: 100, Active: true}, 0, 1)
-	if len(p.Steps) != 2+2*4 {
-		t.Fatalf("%+v", p)
+	both := func() *stackmend.Plan {
+		p := plan(t, cfg, pglog.Policy{MaxEntries: 100, Active: true}, 0, 1)
+		if len(p.Steps) != 2+2*4 {
+			t.Fatalf("%+v", p)
+		}
+		return p
 	}
+	p := both()
 	file := filepath.Join(t.TempDir(), "journal")
 	noManager(t, c, cfg, p)
-	doesNotStart(t, c, cfg, w, p, file)
+	doesNotStop(t, c, cfg, p)
+	doesNotStart(t, c, cfg, w, both(), file) // for the first was restarted
 	startedBetween(t, c, cfg, w, file)
 }
 
@@ -144,6 +150,55 @@ func noManager(t *testing.T, c *labceph.Cluster, cfg pglog.Config, p *stackmend.
 	}
 	is(t, c, 3, false)
 	must(t, c.Start("mgr.x"))
+}
+
+// doesNotStop: ok-to-stop is yes when the plan is made, and no once another OSD
+// of the acting set is down: the first is held and not stopped. It is when that
+// is back, and takes no notice for it is frozen. As the run gives up it wakes and
+// ends after all, which must not be taken for an OSD that is back.
+func doesNotStop(t *testing.T, c *labceph.Cluster, cfg pglog.Config, p *stackmend.Plan) {
+	t.Helper()
+	other, refused, frozen := config(c).Supervisor, "", 0
+	do := func(a supervisor.Action) { must(t, other.Do(ctx(t), supervisor.Change{OSD: 2, Action: a})) }
+	b, err := json.Marshal(p)
+	must(t, err)
+	var brief stackmend.Plan
+	must(t, json.Unmarshal(b, &brief))
+	for i := range brief.Steps {
+		if brief.Steps[i].Verb == "stop-osd" {
+			brief.Steps[i].Timeout = 14 * time.Second
+		}
+	}
+	r, states, err := run(t, cfg, &brief, filepath.Join(t.TempDir(), "journal"), 2*time.Minute, func(e stackmend.Event) {
+		switch at := e.Step.String() + " " + string(e.Phase); {
+		case at == "hold-respawn osd.0 do" && !e.Ended:
+			do(supervisor.Hold)
+			do(supervisor.Stop)
+		case e.Step.String() == "stop-osd osd.0" && e.Guard == "may stop" && e.Err != nil && refused == "":
+			refused = e.Err.Error()
+			is(t, c, 2, true)
+			do(supervisor.Release)
+		case at == "stop-osd osd.0 do" && !e.Ended:
+			st, err := cfg.Supervisor.State(ctx(t), 0)
+			must(t, err)
+			frozen = st.PID
+			must(t, syscall.Kill(frozen, syscall.SIGSTOP))
+		case at == "stop-osd osd.0 revert" && !e.Ended:
+			must(t, syscall.Kill(frozen, syscall.SIGCONT))
+		}
+	})
+	if !strings.Contains(refused, "placement group") || frozen == 0 {
+		t.Errorf("while another OSD was down: %q, then frozen: %d", refused, frozen)
+	}
+	if err == nil || !strings.Contains(err.Error(), "was told to stop, has not, and may yet") || states["stop-osd osd.0"] != stackmend.Reverted || states["hold-respawn osd.1"] != stackmend.NotBegun || r.Status == stackmend.OK {
+		t.Errorf("an OSD that does not stop: %v\n%s", err, appliertest.Describe(r))
+	}
+	st, err := cfg.Supervisor.State(ctx(t), 0)
+	if err != nil || !st.Running || st.PID == frozen {
+		t.Errorf("%+v, %v: process %d was frozen", st, err, frozen)
+	}
+	is(t, c, 3, false)
+	must(t, clean(c))
 }
 
 // doesNotStart: the monitor is frozen until a question to it was in vain, and

@@ -4,10 +4,12 @@ package pglog_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,6 +95,8 @@ func TestHosts(t *testing.T) {
 	fill(t, c, "few")
 	must(t, clean(c))
 	sums := checksum(t, c, "few")
+	_, err := c.Ceph("osd", "set-group", "noout", "host0") // somebody's, for one of the OSDs
+	must(t, err)
 	here := cfg
 	here.Route = nil
 	some := pglog.Options{OSDs: []int{0, 2, 3}}
@@ -103,6 +107,9 @@ func TestHosts(t *testing.T) {
 	}
 	s, err = pglog.Observe(ctx(t), cfg, some)
 	must(t, err)
+	if !s.HardLimit || !slices.Equal(s.OSDs[0].Flags, []string{"noout@host0"}) || s.OSDs[1].Flags != nil {
+		t.Errorf("pglog_hardlimit %t, flags %v, %v", s.HardLimit, s.OSDs[0].Flags, s.OSDs[1].Flags)
+	}
 	p := pglog.Plan(s, pglog.Policy{MaxEntries: 100, Active: true})
 	if len(p.Steps) != 2+3*4 || len(p.Refusals) > 0 {
 		b, _ := json.MarshalIndent(p, "", " ")
@@ -135,7 +142,13 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%s lost %d entries", osd, n)
 		}
 	}
-	if out, err := c.Ceph("osd", "dump"); err != nil || strings.Contains(string(out), "noout") {
-		t.Errorf("%s %v", out, err)
+	var dump struct {
+		Flags string
+		Nodes map[string][]string `json:"crush_node_flags"`
+	}
+	out, err := c.Ceph("-f", "json", "osd", "dump")
+	must(t, errors.Join(err, json.Unmarshal(out, &dump)))
+	if strings.Contains(dump.Flags, "noout") || !slices.Equal(dump.Nodes["host0"], []string{"noout"}) {
+		t.Errorf("ours is to be gone, and not what somebody set for host0: %+v", dump)
 	}
 }

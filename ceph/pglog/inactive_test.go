@@ -79,7 +79,7 @@ func withDups(t *testing.T, c *labceph.Cluster, pools []string) {
 	}
 	limit("set", "100")
 	for _, pool := range pools {
-		write(t, c, pool)
+		write(t, c, pool, 800)
 	}
 	limit("rm")
 	for _, pool := range pools {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -18,12 +19,16 @@ import (
 
 // A Snapshot is what was seen of a cluster and of its OSDs.
 type Snapshot struct {
-	Taken  time.Time
-	FSID   string
-	Noout  bool
-	Pools  []safety.Pool
-	OSDs   []OSD // sorted by number
-	Domain string
+	Taken time.Time
+	FSID  string
+	Noout bool // of the whole cluster
+	// HardLimit is the flag pglog_hardlimit: members that lag behind do not
+	// keep a log from being trimmed while it is written to. Trimming offline
+	// does not know it.
+	HardLimit bool
+	Pools     []safety.Pool
+	OSDs      []OSD // sorted by number
+	Domain    string
 	// Unpaused: there is an orchestrator, and it is not paused.
 	Unpaused bool
 	Stopped  string // why nothing may be stopped just now; empty: nothing is known against it
@@ -40,7 +45,10 @@ type OSD struct {
 	// that it calls itself by (uname -n).
 	Machine string
 	Domain  string // the bucket of the failure domain that it lies in
-	PGs     []PG   // as the manager knows them; of an OSD that is down only the tool knows
+	// Flags are noout, noup and nodown where they are not set for the whole
+	// cluster: noout@host0.
+	Flags []string
+	PGs   []PG // as the manager knows them; of an OSD that is down only the tool knows
 
 	Local   *supervisor.State // nil: not seen
 	Why     string            // why not
@@ -80,7 +88,7 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Taken: time.Now(), FSID: m.FSID, Noout: m.Has("noout"), Pools: m.Pools}
+	s := &Snapshot{Taken: time.Now(), FSID: m.FSID, Noout: m.Has(flag), HardLimit: m.Has("pglog_hardlimit"), Pools: m.Pools}
 	paused := error(nil)
 	if c.Orchestrated {
 		if paused = safety.Paused(ctx, c.Cluster); errors.Is(paused, stackmend.ErrRefused) {
@@ -91,7 +99,8 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 		s.Stopped = err.Error()
 	}
 	where, err := places(ctx, c.Cluster, m, s)
-	if err != nil {
+	var flags flagged
+	if err := errors.Join(err, ask(ctx, c.Cluster, "osd dump", &flags)); err != nil {
 		return nil, err
 	}
 	for i := range m.OSDs {
@@ -100,11 +109,10 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 			continue
 		}
 		s.OSDs = append(s.OSDs, OSD{ID: *id, UUID: m.OSDs[i].UUID, Up: m.OSDs[i].Up == 1, UpFrom: m.OSDs[i].UpFrom,
-			Host: where[*id].host, Domain: where[*id].domain})
+			Host: where[*id].host, Domain: where[*id].domain, Flags: flags.setFor(*id, where[*id])})
 	}
-	named := slices.Compact(slices.Sorted(slices.Values(o.OSDs))) // perhaps twice
-	if missing := len(s.OSDs) < len(named); len(s.OSDs) == 0 || missing {
-		return nil, fmt.Errorf("pglog: OSDs %v, host %q: not all of them are in the map", o.OSDs, o.Host)
+	if err := o.met(s, where); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(s.OSDs, func(a, b OSD) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.OSDs {
@@ -113,6 +121,31 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 		}
 	}
 	return s, nil
+}
+
+// met returns an error unless the snapshot has all that was asked for. It tells
+// what there is: a number may be mistyped, and a CRUSH host is not always called
+// as its machine.
+func (o Options) met(s *Snapshot, where map[int]place) error {
+	var missing []int
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(o.OSDs))) { // perhaps twice
+		if !slices.ContainsFunc(s.OSDs, func(osd OSD) bool { return osd.ID == id }) {
+			missing = append(missing, id)
+		}
+	}
+	hosts := map[string]bool{}
+	for _, p := range where {
+		hosts[p.host] = true
+	}
+	switch {
+	case len(missing) > 0:
+		return fmt.Errorf("pglog: OSDs %v are not in the map, which has %v", missing, slices.Sorted(maps.Keys(where)))
+	case len(s.OSDs) > 0:
+		return nil
+	case o.Host != "":
+		return fmt.Errorf("pglog: CRUSH host %q has no OSDs; there are %q", o.Host, slices.Sorted(maps.Keys(hosts)))
+	}
+	return errors.New("pglog: no OSDs are selected")
 }
 
 // look fills in what only its host and the manager know.
@@ -166,13 +199,17 @@ func (c Config) look(ctx context.Context, fsid string, o *OSD) error {
 	return nil
 }
 
-type place struct{ host, domain string }
+type place struct {
+	host, domain, class string
+	in                  []string // all buckets around it
+}
 
 type node struct {
 	ID       int
 	Name     string
 	Type     string
-	TypeID   int `json:"type_id"`
+	Class    string `json:"device_class"`
+	TypeID   int    `json:"type_id"`
 	Children []int
 }
 

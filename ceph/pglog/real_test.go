@@ -60,6 +60,7 @@ func prepare(c *labceph.Cluster, pgs int) error {
 		return err
 	}
 	for _, argv := range []string{
+		"config set mgr mgr_stats_period 1", // instead of 5 s, for each state that is waited for
 		"osd pool delete test test --yes-i-really-really-mean-it", fmt.Sprintf("osd pool create few %d %d replicated", pgs, pgs), "osd pool application enable few rados",
 	} {
 		if _, err := c.Ceph(strings.Fields(argv)...); err != nil {
@@ -105,22 +106,23 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// fill writes until the logs of a pool are long.
+// fill makes the logs of a pool long: it writes enough at once, and waits until
+// the manager has heard of it.
 func fill(t testing.TB, c *labceph.Cluster, pool string) {
 	t.Helper()
-	for range 20 {
-		write(t, c, pool)
-		if logs := lengths(t, c, pool); slices.Min(logs) > 300 {
+	write(t, c, pool, 1600) // of three placement groups one has but a quarter
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if slices.Min(lengths(t, c, pool)) > 300 {
 			return
 		}
 	}
-	t.Fatal("the logs do not grow")
+	t.Fatalf("the logs do not grow: %v", lengths(t, c, pool))
 }
 
-// write writes 800 objects.
-func write(t testing.TB, c *labceph.Cluster, pool string) {
+// write writes so many objects.
+func write(t testing.TB, c *labceph.Cluster, pool string, n int) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "rados", "-c", c.Conf, "-p", pool, "bench", "60", "write", "-b", "512", "-t", "32", "--max-objects", "800", "--no-cleanup").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "rados", "-c", c.Conf, "-p", pool, "bench", "60", "write", "-b", "512", "-t", "32", "--max-objects", strconv.Itoa(n), "--no-cleanup").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

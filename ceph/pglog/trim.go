@@ -62,7 +62,7 @@ func (a *Applier) trimOSD(ctx context.Context, id int, s stackmend.Step, w *stac
 		note, done := w.Recorded(pg)
 		if !done {
 			if err := w.Gate(ctx); err != nil {
-				return err
+				return fmt.Errorf("%d of %d placement groups are done, and stay trimmed: %w", i, len(pgs), err)
 			}
 			if note, err = a.trimPG(ctx, m, id, pg, l); err != nil {
 				return fmt.Errorf("%s of osd.%d: %w", pg, id, err)
@@ -90,10 +90,14 @@ func tell(w *stackmend.Work, s stackmend.Step, done, of int, entries int64) {
 	}
 }
 
-// ready refuses unless the OSD is down and the store and the tool are its own.
+// ready refuses unless the OSD is down, as the step assumes it, and the store
+// and the tool are its own.
 func (a *Applier) ready(ctx context.Context, id int, s stackmend.Step) (*safety.Map, error) {
 	m, err := a.down(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.holds(ctx, m, s); err != nil {
 		return nil, err
 	}
 	if err := a.c.Tool.owner(ctx, id, s.Assumes["fsid"]); err != nil {

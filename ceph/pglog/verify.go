@@ -137,12 +137,42 @@ func (a *Applier) Revert(ctx context.Context, s stackmend.Step) error {
 	case verbHold:
 		return a.change(ctx, id, s, supervisor.Release)
 	case verbStop, verbStart:
+		if err := a.change(ctx, id, s, supervisor.Release); err != nil {
+			return err
+		}
+		a.awaitLate(ctx, id)
 		if err := a.run(ctx, id, s); err != nil {
 			return err
 		}
 		return poll(ctx, func() error { return a.up(ctx, id) })
 	}
 	return fmt.Errorf("%w: verb %q", stackmend.ErrRefused, s.Verb)
+}
+
+// awaitLate waits for a process that this run told to stop and that has not:
+// where nothing respawns it, it would leave the OSD down after that was believed
+// to be back. One that does not end in time is left as it is; the stop has said
+// so.
+func (a *Applier) awaitLate(ctx context.Context, id int) {
+	a.mu.Lock()
+	pid := a.late[osdName(id)]
+	a.mu.Unlock()
+	if pid == 0 {
+		return
+	}
+	wait := time.Minute
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_ = poll(ctx, func() error {
+		st, err := a.state(ctx, id)
+		if err == nil && st.Running && st.PID == pid {
+			err = stackmend.ErrNotDone
+		}
+		return err
+	})
 }
 
 // sameCluster refuses to take a flag from a cluster that is not the plan's.

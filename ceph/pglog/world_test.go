@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,14 +51,15 @@ func (w world) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, erro
 		up = 1
 	}
 	body, ok := map[string]string{
-		"osd dump": fmt.Sprintf(`{"epoch":9,"fsid":"f","flags":"%s","pools":[{"pool":1,"type":1,"size":3,"min_size":2,"crush_rule":0}],
-			"osds":[{"osd":1,"uuid":"%s","up":%d,"up_from":4}]}`, w.get("flags"), w.get("uuid"), up),
+		"osd dump": fmt.Sprintf(`{"epoch":9,"fsid":"f","flags":"%s","pools":[{"pool":1,"type":1,"size":3,"min_size":%s,"crush_rule":0,"flags_names":"%s"}],
+			"crush_node_flags":{"h1":[%s]},"osds":[{"osd":1,"uuid":"%s","up":%d,"up_from":%s,"state":["exists"]}]}`,
+			w.get("flags"), w.get("min_size"), w.get("pool"), w.get("node"), w.get("uuid"), up, w.get("up_from")),
 		"mgr dump":            fmt.Sprintf(`{"available":%t}`, w.get("mgr") != "gone"),
 		"status":              `{"pgmap":{"pgs_by_state":[{"state_name":"active+clean","count":1}]}}`,
 		"osd metadata":        fmt.Sprintf(`{"ceph_version":"ceph version 16.2.15 (x) pacific (stable)","hostname":"%s"}`, w.get("machine")),
 		"osd tree":            `{"nodes":[{"id":-2,"name":"h1","type":"host","type_id":1,"children":[1]},{"id":1,"name":"osd.1","type":"osd"}]}`,
 		"osd crush rule dump": `[{"rule_id":0,"steps":[{"op":"take"},{"op":"chooseleaf_firstn","type":"host"}]}]`,
-		"pg ls-by-osd":        `{"pg_ready":true,"pg_stats":[{"pgid":"1.0","state":"active+clean","acting":[0,1,2],"reported_epoch":9,"log_size":1000}]}`,
+		"pg ls-by-osd":        `{"pg_ready":true,"pg_stats":[{"pgid":"1.0","state":"` + w.get("state") + `","acting":[0,1,2],"reported_epoch":9,"log_size":1000}]}`,
 		"osd ok-to-stop":      w.get("ok-to-stop"),
 		"orch status":         fmt.Sprintf(`{"available":%t,"backend":"cephadm","workers":10,"paused":%t}`, w.get("orch") != "lost", w.get("orch") == "paused"),
 		"query":               fmt.Sprintf(`{"state":"active+undersized","info":{"last_update":"7'1000"},"peer_info":[{"peer":"2","last_update":"%s"}]}`, w.get("peer")),
@@ -74,8 +76,15 @@ func (w world) Command(ctx context.Context, c ceph.Command) (io.ReadCloser, erro
 	return ceph.Answer([]byte(body), nil), nil
 }
 
-// State and Do are the supervisor.
+// State and Do are the supervisor. One that stops late ends when it was looked
+// at some more times, and until then there is nothing to start.
 func (w world) State(context.Context, int) (supervisor.State, error) {
+	if left, err := strconv.Atoi(w.get("late")); err == nil && left > 0 {
+		running := map[bool]string{true: "yes", false: "no"}[left > 1]
+		if err := errors.Join(w.set("late", strconv.Itoa(left-1)), w.set("running", running)); err != nil {
+			return supervisor.State{}, err
+		}
+	}
 	st := supervisor.State{Unit: "one", Running: w.get("running") == "yes", Held: w.get("held") == "yes", Respawn: "always", StopTimeout: supervisor.Forever}
 	if st.Running {
 		st.PID = 1
@@ -83,7 +92,15 @@ func (w world) State(context.Context, int) (supervisor.State, error) {
 	return st, nil
 }
 
-func (w world) Do(_ context.Context, c supervisor.Change) error {
+func (w world) Do(ctx context.Context, c supervisor.Change) error {
+	late := w.get("late") > "0"
+	switch {
+	case c.Action == supervisor.Stop && w.get("stops-as") == "late":
+		<-ctx.Done()
+		return errors.Join(w.set("late", "5"), ctx.Err())
+	case c.Action == supervisor.Start && late:
+		return errors.Join(w.set("late", "0"), w.set("running", "no"))
+	}
 	switch c.Action {
 	case supervisor.Hold:
 		return w.set("held", "yes")
@@ -131,7 +148,7 @@ func newWorld(t testing.TB, dir string) world {
 	w := world(dir)
 	for name, value := range map[string]string{"flags": "sortbitwise", "running": "yes", "stops-as": "no", "starts-as": "yes", "held": "no", "tail": "0", "uuid": "u",
 		"whoami": "1", "ceph_fsid": "f", "mode": "honest", "version": "16.2.15", "complete": "7'1000", "peer": "7'1000",
-		"orch":       "at work",
+		"orch": "at work", "min_size": "2", "up_from": "4", "state": "active+clean",
 		"machine":    must2(os.Hostname()),
 		"ok-to-stop": `{"ok_to_stop":true,"osds":[1],"num_not_ok_pgs":0}`, "tool": fmt.Sprintf(script, dir)} {
 		must(t, w.set(name, value))
@@ -176,6 +193,7 @@ func TestFaults(t *testing.T) {
 		"started in between":         {[2]string{"mode", "started"}, "failed to lock", "0"},
 		"no manager":                 {[2]string{"mgr", "gone"}, "no manager is available", "0"},
 		"does not stop":              {[2]string{"stops-as", "yes"}, "runs", "0"},
+		"stops late":                 {[2]string{"stops-as", "late"}, "has not, and may yet", "0"},
 		"ok-to-stop says no":         {[2]string{"ok-to-stop", `{"ok_to_stop":false,"osds":[1],"num_not_ok_pgs":1}`}, "inactive", "0"},
 		"ok-to-stop says nothing":    {[2]string{"ok-to-stop", ""}, "ok-to-stop", "0"},
 	} {

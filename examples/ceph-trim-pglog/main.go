@@ -9,7 +9,7 @@
 //	ceph-trim-pglog -osd 3,7 -max-entries 500 -apply
 //	ceph-trim-pglog -osd 3 -dups 3000 -max-entries 0      # dups alone (tracker 53729)
 //	ceph-trim-pglog -osd 3 -cephadm FSID -engine podman
-//	ceph-trim-pglog -resume | -revert
+//	ceph-trim-pglog -resume -apply | -revert -apply       # after Ctrl-C, or a crash
 //
 // Placement groups that are active are left alone unless -active is given.
 package main
@@ -125,7 +125,7 @@ func count(set ...bool) (n int) {
 func (t *trim) selection() (pglog.Options, error) {
 	o := pglog.Options{Host: t.host, All: t.all}
 	if count(t.osds != "", t.host != "", t.all) != 1 {
-		return o, cli.Usage("one of -osd, -host and -all")
+		return o, cli.Usage("say which OSDs: one of -osd, -host and -all (nothing is never all)")
 	}
 	if t.osds == "" {
 		return o, nil
@@ -153,10 +153,9 @@ func (t *trim) observe(ctx context.Context) error {
 	return err
 }
 
-// check judges nothing: what there is to trim, the plan says.
+// check says why what is long does not trim by itself.
 func (t *trim) check(context.Context) (stackmend.Result, error) {
-	return stackmend.Result{Schema: stackmend.Schema, Check: "ceph-trim-pglog", Subject: "cluster " + t.seen.FSID,
-		Status: stackmend.OK, Started: t.seen.Taken, Finished: t.seen.Taken}, nil
+	return pglog.Check(t.seen, t.policy), nil
 }
 
 func (t *trim) plan(context.Context) (*stackmend.Plan, error) {
@@ -178,12 +177,23 @@ func (t *trim) table(w io.Writer) {
 	if t.seen == nil {
 		return
 	}
-	fmt.Fprintf(w, "  failure domain %s, noout set: %t\n", t.seen.Domain, t.seen.Noout)
+	fmt.Fprintf(w, "  failure domain %s; flags of the cluster: noout %s, pglog_hardlimit %s\n", t.seen.Domain, set(t.seen.Noout), set(t.seen.HardLimit))
 	for _, o := range t.seen.OSDs {
 		var entries int64
 		for _, pg := range o.PGs {
 			entries += pg.Log
 		}
-		fmt.Fprintf(w, "  osd.%-5d %s up: %t, %d placement groups, %d entries, version %s\n", o.ID, o.Domain, o.Up, len(o.PGs), entries, o.Version)
+		fmt.Fprintf(w, "  osd.%-5d %s up: %t, %d placement groups, %d entries, version %s", o.ID, o.Domain, o.Up, len(o.PGs), entries, o.Version)
+		if len(o.Flags) > 0 {
+			fmt.Fprintf(w, ", flags %s", strings.Join(o.Flags, " "))
+		}
+		fmt.Fprintln(w)
 	}
+}
+
+func set(is bool) string {
+	if is {
+		return "set"
+	}
+	return "not set"
 }
