@@ -73,6 +73,7 @@ func (dir scripted) make(t testing.TB) {
 	put("osd_dump.json", healthyMap)
 	put("pg_ls-by-osd.json", healthyPGs)
 	put("osd_ok-to-stop.json", okStop)
+	put("osd_find.json", `{"osd":7,"crush_location":{"host":"h1","root":"default"}}`)
 	put("config_get.json", `{"osd_fast_shutdown":"true","osd_max_markdown_count":"5","osd_max_markdown_period":"600"}`)
 	put("crash_ls.json", "[]")
 	put("mgr_dump.json", `{"available":true,"active_name":"x"}`)
@@ -173,18 +174,21 @@ func TestGuards(t *testing.T) {
 		ahead      func(int) (Outlook, Verdict, bool)
 		word       string
 	}{
-		"flag":        {"osd_dump.json", strings.Replace(healthyMap, "sortbitwise", "sortbitwise,nodown", 1), near(Critical), "nodown"},
-		"no such OSD": {"osd_dump.json", strings.ReplaceAll(healthyMap, `"osd":7`, `"osd":70`), nil, "another"},
-		"not ok":      {"osd_ok-to-stop.json", strings.NewReplacer("true", "false", `"num_not_ok_pgs":0`, `"num_not_ok_pgs":9`).Replace(okStop), nil, "9 placement groups"},
-		"kill near":   {"osd_ok-to-stop.json", strings.NewReplacer("true", "false", `"num_not_ok_pgs":0`, `"num_not_ok_pgs":9`).Replace(okStop), near(Critical), "may corrupt its store"},
-		"other OSD":   {"osd_ok-to-stop.json", strings.Replace(okStop, "[7]", "[8]", 1), nil, "not about osd.7"},
-		"no answer":   {"osd_ok-to-stop.json", "", nil, "not understood"},
-		"degraded":    {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "clean", "undersized+degraded", 1), nil, "degraded already"},
-		"inactive":    {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "active+clean", "peering", 1), nil, "1.0 is peering"},
-		"two copies":  {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "[7,8,9]", "[7,8,2147483647]", 1), nil, "left with 1 of 3"},
-		"min_size 1":  {"osd_dump.json", strings.Replace(healthyMap, `"min_size":2`, `"min_size":1`, 1), nil, ""},
-		"storm":       {"osd_dump.json", strings.NewReplacer(`"osd":8,"up":1`, `"osd":8,"up":0`, `"osd":9,"up":1`, `"osd":9,"up":0`, `"up_from":12}`, `"up_from":12},{"osd":10,"up":0,"in":1}`).Replace(healthyMap), nil, "storm"},
-		"calm again":  {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "clean", "degraded", 1), near(Quiet), "does not grow"},
+		"flag":         {"osd_dump.json", strings.Replace(healthyMap, "sortbitwise", "sortbitwise,nodown", 1), near(Critical), "nodown"},
+		"its own flag": {"osd_dump.json", strings.Replace(healthyMap, `{"osd":7,`, `{"osd":7,"state":["exists","up","noup"],`, 1), near(Critical), "noup is set for osd.7"},
+		"flag of host": {"osd_dump.json", strings.Replace(healthyMap, `"osds":`, `"crush_node_flags":{"h2":["noup"],"h1":["noout","noup"]},"osds":`, 1), near(Critical), "noup is set for h1"},
+		"not its host": {"osd_dump.json", strings.Replace(healthyMap, `"osds":`, `"crush_node_flags":{"h2":["noup"],"h1":["noout"]},"osds":`, 1), nil, ""},
+		"no such OSD":  {"osd_dump.json", strings.ReplaceAll(healthyMap, `"osd":7`, `"osd":70`), nil, "another"},
+		"not ok":       {"osd_ok-to-stop.json", strings.NewReplacer("true", "false", `"num_not_ok_pgs":0`, `"num_not_ok_pgs":9`).Replace(okStop), nil, "9 placement groups"},
+		"kill near":    {"osd_ok-to-stop.json", strings.NewReplacer("true", "false", `"num_not_ok_pgs":0`, `"num_not_ok_pgs":9`).Replace(okStop), near(Critical), "may corrupt its store"},
+		"other OSD":    {"osd_ok-to-stop.json", strings.Replace(okStop, "[7]", "[8]", 1), nil, "not about osd.7"},
+		"no answer":    {"osd_ok-to-stop.json", "", nil, "not understood"},
+		"degraded":     {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "clean", "undersized+degraded", 1), nil, "degraded already"},
+		"inactive":     {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "active+clean", "peering", 1), nil, "1.0 is peering"},
+		"two copies":   {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "[7,8,9]", "[7,8,2147483647]", 1), nil, "left with 1 of 3"},
+		"min_size 1":   {"osd_dump.json", strings.Replace(healthyMap, `"min_size":2`, `"min_size":1`, 1), nil, ""},
+		"storm":        {"osd_dump.json", strings.NewReplacer(`"osd":8,"up":1`, `"osd":8,"up":0`, `"osd":9,"up":1`, `"osd":9,"up":0`, `"up_from":12}`, `"up_from":12},{"osd":10,"up":0,"in":1}`).Replace(healthyMap), nil, "storm"},
+		"calm again":   {"pg_ls-by-osd.json", strings.Replace(healthyPGs, "clean", "degraded", 1), near(Quiet), "does not grow"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(string(dir), c.file)

@@ -46,6 +46,9 @@ func (a *Applier) afford(ctx context.Context, osd int) answer {
 	if m.OSD(osd) == nil {
 		return never(stackmend.Deny, fmt.Sprintf("the cluster has no osd.%d: this process belongs to another", osd))
 	}
+	if err := safety.ComesBack(ctx, to, m, osd); err != nil {
+		return never(stackmend.Deny, err.Error())
+	}
 	if n := missing(m); n >= p.Storm {
 		return answer{Verdict: stackmend.Verdict{Decision: stackmend.Wait, Reason: fmt.Sprintf("%d OSDs are down: restarts would feed the storm", n)}}
 	}

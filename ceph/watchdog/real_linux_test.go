@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
 	labceph "github.com/stackmend/stackmend/internal/lab/ceph"
 )
 
@@ -21,9 +24,45 @@ import (
 // placement group can be written to all the time.
 func TestRealPressure(t *testing.T) {
 	b := newBench(t)
+	t.Run("kept away", b.keptAway)
 	t.Run("watched only", b.watchedOnly)
 	t.Run("nobody answers", b.nobodyAnswers)
 	t.Run("watchdogs", b.watchdogs)
+}
+
+// keptAway: noup of an OSD's host keeps it from being restarted, that of another
+// does not.
+func (b *bench) keptAway(t *testing.T) {
+	to := b.reach(t)
+	refused := func(id int) bool {
+		m, err := safety.Dump(t.Context(), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = safety.ComesBack(t.Context(), to, m, id)
+		if err != nil && !errors.Is(err, stackmend.ErrRefused) {
+			t.Fatal(err)
+		}
+		return err != nil
+	}
+	if _, err := b.Ceph("osd", "set-group", "noup", "host0"); err != nil {
+		t.Fatal(err)
+	}
+	if !refused(0) || refused(1) {
+		t.Error("noup of host0: osd.0 must be refused, and osd.1 not")
+	}
+	if _, err := b.Ceph("osd", "unset-group", "noup", "host0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Ceph("osd", "add-noup", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if refused(0) || !refused(1) {
+		t.Error("noup of osd.1: it must be refused, and osd.0 not")
+	}
+	if _, err := b.Ceph("osd", "rm-noup", "1"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // watchedOnly: a dry run changes nothing, and the kernel kills.

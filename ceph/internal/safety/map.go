@@ -20,6 +20,8 @@ type Map struct {
 	Pools    []Pool
 	OSDs     []OSD
 	Profiles map[string]map[string]string `json:"erasure_code_profiles"`
+	Nodes    map[string][]string          `json:"crush_node_flags"`
+	Classes  map[string][]string          `json:"device_class_flags"`
 }
 
 // A Pool of the map.
@@ -42,7 +44,8 @@ type OSD struct {
 	ID     *int   `json:"osd"`
 	UUID   string `json:"uuid"`
 	Up, In int
-	UpFrom int `json:"up_from"`
+	UpFrom int      `json:"up_from"`
+	State  []string // among other words, flags of its own
 }
 
 // Dump reads the OSD map.
