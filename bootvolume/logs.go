@@ -67,9 +67,9 @@ type reading struct {
 	of    Log
 	name  string // of the file
 	clock *logtail.Clock
-	last  [toSecond]byte // the stamp that was read last, to its second
-	after int            // where that line goes on after its stamp; 0: none yet
-	once  map[string]string
+	last  [toSecond]byte    // the stamp that was read last, to its second
+	after int               // where that line goes on after its stamp; 0: none yet
+	once  map[string]string // texts that events repeat, each kept once
 }
 
 // toSecond is how much of a stamp tells the second, in the forms that matter.

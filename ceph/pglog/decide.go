@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stackmend/stackmend"
+	"github.com/stackmend/stackmend/ceph/internal/safety"
 )
 
 // A Policy is what a trim may do. Its zero value trims nothing.
@@ -88,8 +89,8 @@ func (o OSD) keep(s *Snapshot, p Policy) string {
 		return fmt.Sprintf("it cannot be trimmed from here (%s): %s", o.Host, o.Why)
 	case o.Version == "" || o.Version != o.Tool:
 		return fmt.Sprintf("it runs version %q, ceph-objectstore-tool here is %q: use the tool of its own version", o.Version, o.Tool)
-	case staysAway(o.Flags) != "":
-		return staysAway(o.Flags)
+	case safety.StaysAway(o.Flags) != "":
+		return safety.StaysAway(o.Flags)
 	case o.Local.Held && o.Local.Respawn != "":
 		return "its respawn is held by somebody already: release it first"
 	case o.Up && o.Local.AtLimit():
@@ -187,7 +188,7 @@ func steps(s *Snapshot, p Policy, domains map[string][]OSD) []stackmend.Step {
 // covered reports whether somebody has set noout for each of the OSDs.
 func covered(domains map[string][]OSD) bool {
 	for _, osds := range domains {
-		if slices.ContainsFunc(osds, func(o OSD) bool { return !has(o.Flags, flag) }) {
+		if slices.ContainsFunc(osds, func(o OSD) bool { return !safety.HasFlag(o.Flags, flag) }) {
 			return false
 		}
 	}

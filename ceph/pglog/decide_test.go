@@ -134,12 +134,12 @@ func TestCheck(t *testing.T) {
 // noout of a host, a class or an OSD is somebody else's; where each OSD has it,
 // none is set and none is unset.
 func TestFlags(t *testing.T) {
-	var f flagged
+	var f safety.Map
 	if err := json.Unmarshal([]byte(`{"crush_node_flags":{"h2":["noout","noin"],"elsewhere":["noup"]},"device_class_flags":{"hdd":["nodown"],"ssd":["noup"]},
 		"osds":[{"osd":2,"state":["exists","up","noout"]},{"osd":3,"state":["noup"]}]}`), &f); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.setFor(2, place{class: "hdd", in: []string{"h2", "r1"}}); !slices.Equal(got, []string{"noout@h2", "nodown@hdd", "noout@osd.2"}) {
+	if got := f.FlagsOf(2, "hdd", []string{"h2", "r1"}); !slices.Equal(got, []string{"noout@h2", "nodown@hdd", "noout@osd.2"}) {
 		t.Error(got)
 	}
 	for _, c := range []struct {

@@ -99,8 +99,7 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 		s.Stopped = err.Error()
 	}
 	where, err := places(ctx, c.Cluster, m, s)
-	var flags flagged
-	if err := errors.Join(err, ask(ctx, c.Cluster, "osd dump", &flags)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	for i := range m.OSDs {
@@ -109,7 +108,7 @@ func Observe(ctx context.Context, c Config, o Options) (*Snapshot, error) {
 			continue
 		}
 		s.OSDs = append(s.OSDs, OSD{ID: *id, UUID: m.OSDs[i].UUID, Up: m.OSDs[i].Up == 1, UpFrom: m.OSDs[i].UpFrom,
-			Host: where[*id].host, Domain: where[*id].domain, Flags: flags.setFor(*id, where[*id])})
+			Host: where[*id].host, Domain: where[*id].domain, Flags: m.FlagsOf(*id, where[*id].class, where[*id].in)})
 	}
 	if err := o.met(s, where); err != nil {
 		return nil, err

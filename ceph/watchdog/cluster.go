@@ -3,6 +3,7 @@ package watchdog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -46,8 +47,10 @@ func (a *Applier) afford(ctx context.Context, osd int) answer {
 	if m.OSD(osd) == nil {
 		return never(stackmend.Deny, fmt.Sprintf("the cluster has no osd.%d: this process belongs to another", osd))
 	}
-	if err := safety.ComesBack(ctx, to, m, osd); err != nil {
+	if err := safety.ComesBack(ctx, to, m, osd); errors.Is(err, stackmend.ErrRefused) {
 		return never(stackmend.Deny, err.Error())
+	} else if err != nil {
+		return never(stackmend.Wait, "the monitors do not say which flags osd."+fmt.Sprint(osd)+" has: "+err.Error())
 	}
 	if n := missing(m); n >= p.Storm {
 		return answer{Verdict: stackmend.Verdict{Decision: stackmend.Wait, Reason: fmt.Sprintf("%d OSDs are down: restarts would feed the storm", n)}}

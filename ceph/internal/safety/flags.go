@@ -4,51 +4,65 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stackmend/stackmend/ceph"
 )
 
-// staying are the flags under which an OSD that is restarted does not come back,
-// or is not missed.
-var staying = []string{"noup", "nodown"}
-
-func stays(flags []string) string {
-	for _, f := range staying {
-		if slices.Contains(flags, f) {
-			return f
+// FlagsOf are those of noout, noup and nodown that an OSD has beside the whole
+// cluster's: of its own, of the CRUSH buckets that it lies in, and of its device
+// class, each with whom it is set for: noout@host0 (`ceph osd set-group`,
+// `ceph osd add-noout`; OSDMap::is_noout in src/osd/OSDMap.h at v16.2.15). Who
+// restarts OSDs sets none of them: they are somebody else's.
+func (m *Map) FlagsOf(id int, class string, in []string) (out []string) {
+	add := func(flags []string, whom string) {
+		for _, name := range []string{"noout", "noup", "nodown"} {
+			if slices.Contains(flags, name) {
+				out = append(out, name+"@"+whom)
+			}
 		}
+	}
+	for _, bucket := range in {
+		add(m.Nodes[bucket], bucket)
+	}
+	add(m.Classes[class], class)
+	if o := m.OSD(id); o != nil {
+		add(o.State, fmt.Sprintf("osd.%d", id))
+	}
+	return out
+}
+
+// HasFlag reports whether flags as FlagsOf returns them have one of a name.
+func HasFlag(flags []string, name string) bool {
+	return slices.ContainsFunc(flags, func(f string) bool { return strings.HasPrefix(f, name+"@") })
+}
+
+// StaysAway says why an OSD that is stopped under such flags would not be
+// missed, or would not come back; "" if it would.
+func StaysAway(flags []string) string {
+	if HasFlag(flags, "noup") || HasFlag(flags, "nodown") {
+		return fmt.Sprintf("flags are set (%s) under which an OSD that is restarted does not come back, or is not missed: ceph osd unset-group", strings.Join(flags, ", "))
 	}
 	return ""
 }
 
-// ComesBack refuses a restart of an OSD that has such a flag of its own, of a
-// CRUSH bucket that it lies in, or of a device class (`ceph osd set-group`;
-// OSDMap::is_noup in src/osd/OSDMap.h at v16.2.15). Those of the whole cluster
-// are Restartable's.
+// ComesBack refuses a restart of an OSD that would stay away. Which device class
+// it is of is not looked at: one with such a flag refuses. The flags of the
+// whole cluster are Restartable's.
 func ComesBack(ctx context.Context, to ceph.Commander, m *Map, id int) error {
-	const why = "the flag %s is set for %s: an OSD that is restarted under it is not missed, or does not come back; ceph osd unset-group %[1]s %[2]s"
-	if o := m.OSD(id); o != nil {
-		if f := stays(o.State); f != "" {
-			return refuse(why, f, fmt.Sprintf("osd.%d", id))
-		}
-	}
-	for class, flags := range m.Classes { // whose it is, the map does not say
-		if f := stays(flags); f != "" {
-			return refuse(why, f, class)
-		}
-	}
-	for bucket, flags := range m.Nodes {
-		f := stays(flags)
-		if f == "" {
-			continue
-		}
-		in, err := buckets(ctx, to, id)
-		if err != nil {
+	var in []string
+	if len(m.Nodes) > 0 {
+		var err error
+		if in, err = buckets(ctx, to, id); err != nil {
 			return err
 		}
-		if slices.Contains(in, bucket) {
-			return refuse(why, f, bucket)
-		}
+	}
+	flags := m.FlagsOf(id, "", in)
+	for class := range m.Classes {
+		flags = append(flags, m.FlagsOf(-1, class, nil)...)
+	}
+	if why := StaysAway(flags); why != "" {
+		return refuse("osd.%d: %s", id, why)
 	}
 	return nil
 }
@@ -65,10 +79,11 @@ func buckets(ctx context.Context, to ceph.Commander, id int) (names []string, er
 		return nil, err
 	}
 	if found.OSD == nil || *found.OSD != id {
-		return nil, refuse("osd find does not say where osd.%d lies", id)
+		return nil, fmt.Errorf("ceph: osd find does not say where osd.%d lies", id)
 	}
 	for _, name := range found.Location {
 		names = append(names, name)
 	}
+	slices.Sort(names)
 	return names, nil
 }

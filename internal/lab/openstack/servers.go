@@ -21,15 +21,22 @@ type Boot struct {
 // Boot boots servers, side by side, and waits until they are ACTIVE.
 func (c *Cloud) Boot(t testing.TB, boots ...Boot) (ids []string) {
 	t.Helper()
+	ids = c.ask(t, boots)
+	for _, id := range ids {
+		c.Await(t, id, "ACTIVE")
+	}
+	return ids
+}
+
+// ask asks nova for servers.
+func (c *Cloud) ask(t testing.TB, boots []Boot) (ids []string) {
+	t.Helper()
 	for _, b := range boots {
 		id, err := c.boot(b)
 		if err != nil {
 			t.Fatalf("booting %s: %v", b.Name, err)
 		}
 		ids = append(ids, id)
-	}
-	for _, id := range ids {
-		c.Await(t, id, "ACTIVE")
 	}
 	return ids
 }

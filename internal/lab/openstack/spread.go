@@ -57,15 +57,7 @@ func (c *Cloud) Unlimit(t testing.TB) {
 // Try boots servers, side by side, and waits until each is ACTIVE or in ERROR.
 func (c *Cloud) Try(t testing.TB, boots ...Boot) (well, lost []string) {
 	t.Helper()
-	var ids []string
-	for _, b := range boots {
-		id, err := c.boot(b)
-		if err != nil {
-			t.Fatalf("booting %s: %v", b.Name, err)
-		}
-		ids = append(ids, id)
-	}
-	for _, id := range ids {
+	for _, id := range c.ask(t, boots) {
 		if c.outcome(t, id) == "ACTIVE" {
 			well = append(well, id)
 		} else {
