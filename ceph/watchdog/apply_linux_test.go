@@ -177,6 +177,7 @@ func TestGuards(t *testing.T) {
 		"flag":         {"osd_dump.json", strings.Replace(healthyMap, "sortbitwise", "sortbitwise,nodown", 1), near(Critical), "nodown"},
 		"its own flag": {"osd_dump.json", strings.Replace(healthyMap, `{"osd":7,`, `{"osd":7,"state":["exists","up","noup"],`, 1), near(Critical), "noup@osd.7"},
 		"flag of host": {"osd_dump.json", strings.Replace(healthyMap, `"osds":`, `"crush_node_flags":{"h2":["noup"],"h1":["noout","noup"]},"osds":`, 1), near(Critical), "noup@h1"},
+		"of a class":   {"osd_dump.json", strings.Replace(healthyMap, `"osds":`, `"device_class_flags":{"hdd":["nodown"]},"osds":`, 1), near(Critical), "nodown@hdd"},
 		"not its host": {"osd_dump.json", strings.Replace(healthyMap, `"osds":`, `"crush_node_flags":{"h2":["noup"],"h1":["noout"]},"osds":`, 1), nil, ""},
 		"no such OSD":  {"osd_dump.json", strings.ReplaceAll(healthyMap, `"osd":7`, `"osd":70`), nil, "another"},
 		"not ok":       {"osd_ok-to-stop.json", strings.NewReplacer("true", "false", `"num_not_ok_pgs":0`, `"num_not_ok_pgs":9`).Replace(okStop), nil, "9 placement groups"},
