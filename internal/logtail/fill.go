@@ -47,7 +47,11 @@ func (r *Reader) fail(err error) {
 // fill reads once. It reports whether that made a line that matches: one that
 // is too long for the buffer.
 func (r *Reader) fill() bool {
-	r.end = copy(r.buf, r.buf[r.whole:r.end])
+	last := r.buf
+	if r.swap != nil {
+		r.buf = r.swap(last)
+	}
+	r.end = copy(r.buf, last[r.whole:r.end])
 	r.pos, r.whole = 0, 0
 	if hole := leadingNUL(r.buf[:r.end]); hole > 0 {
 		r.nul += int64(hole)

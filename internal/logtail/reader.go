@@ -22,6 +22,10 @@ type Options struct {
 	// again after the next Line, and from the next line with a word on. A
 	// line may be longer than MaxLine.
 	Take func(text []byte, before int64) (n int, lines int64)
+	// Swap, if set, says before each reading which buffer to read to: the last
+	// one, or another that is not smaller, and then what Take took of the last
+	// one stays as it is.
+	Swap func(last []byte) []byte
 }
 
 // DefaultMaxLine is what a zero Options.MaxLine means, in bytes.
@@ -60,7 +64,8 @@ type Reader struct {
 	errs []error
 	done bool
 
-	scanner      // whose buf[whole:end] is the beginning of a line
+	scanner // whose buf[whole:end] is the beginning of a line
+	swap    func([]byte) []byte
 	end     int  // of buf
 	ended   bool // the current input has no more
 }
@@ -86,7 +91,7 @@ func (s *single) next(context.Context) (*input, error) {
 func (s *single) close() error { return nil }
 
 func newReader(ctx context.Context, in inputs, o Options) *Reader {
-	r := &Reader{ctx: ctx, in: in, scanner: newScanner(o)}
+	r := &Reader{ctx: ctx, in: in, scanner: newScanner(o), swap: o.Swap}
 	r.buf = make([]byte, max(4*r.max, 256<<10))
 	return r
 }

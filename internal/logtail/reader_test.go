@@ -309,3 +309,46 @@ func TestTake(t *testing.T) {
 		}
 	}
 }
+
+// TestSwap: what was taken stays as it is while other buffers are read to.
+func TestSwap(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		var in bytes.Buffer
+		for in.Len() < 100_000 {
+			in.WriteString(strings.Repeat("word ", 1+rnd.IntN(40)))
+			if rnd.IntN(200) == 0 {
+				in.WriteString(strings.Repeat("giant ", 300))
+			}
+			in.WriteByte('\n')
+		}
+		in.WriteString("the end")
+		at, taken, fresh := 0, map[int][]byte{}, false
+		o := Options{MaxLine: 1024}
+		o.Take = func(text []byte, _ int64) (int, int64) {
+			taken[at], fresh = text, true
+			at += len(text)
+			return len(text), int64(bytes.Count(text, newline))
+		}
+		o.Swap = func(last []byte) []byte {
+			if !fresh {
+				return last
+			}
+			fresh = false
+			return make([]byte, len(last))
+		}
+		r := New(t.Context(), iotest.HalfReader(bytes.NewReader(in.Bytes())), "x", o)
+		for line := range r.Lines() {
+			taken[at] = bytes.Clone(line.Text)
+			at += len(line.Text) + int(line.Dropped) + 1
+		}
+		if at != in.Len()+1 || r.Err() != nil {
+			t.Fatal(at, in.Len(), r.Err())
+		}
+		for at, text := range taken {
+			if want := in.Bytes()[at : at+len(text)]; !bytes.Equal(text, want) {
+				t.Fatalf("%.80q\nwant %.80q", text, want)
+			}
+		}
+	}
+}
