@@ -16,10 +16,16 @@ type ahead struct {
 	free     chan *batch // all of them, which bounds the memory
 	scan     chan *batch
 	order    chan *batch
+	filling  *batch // whose buffer is read to
 }
 
-// maxScanners is how many scanners one logReader can follow.
-const maxScanners = 4
+const (
+	// maxScanners is how many scanners one logReader can follow.
+	maxScanners = 4
+	// pieceLen is how much is read at once, in bytes: of less, the goroutines
+	// wait for each other more than they scan.
+	pieceLen = 1 << 20
+)
 
 func newAhead(l *logReader) *ahead {
 	a := &ahead{logReader: l, scanners: min(runtime.GOMAXPROCS(0), maxScanners)}
@@ -34,14 +40,26 @@ func newAhead(l *logReader) *ahead {
 // options are those of the Reader of the log.
 func (a *ahead) options() logtail.Options {
 	o := a.logReader.options()
-	o.Take = a.take
+	o.Take, o.Swap = a.take, a.swap
 	return o
+}
+
+// swap lets the reader read to a buffer that nobody scans.
+func (a *ahead) swap(last []byte) []byte {
+	if a.filling == nil {
+		a.filling = <-a.free
+		if a.filling.buf == nil {
+			a.filling.buf = make([]byte, max(pieceLen, len(last)))
+		}
+	}
+	return a.filling.buf
 }
 
 // take takes all lines.
 func (a *ahead) take(text []byte, before int64) (n int, lines int64) {
-	b := <-a.free
-	b.text, b.before = append(b.text[:0], text...), before
+	b := a.filling
+	a.filling = nil
+	b.text, b.before = text, before
 	a.order <- b
 	a.scan <- b
 	return len(text), int64(bytes.Count(text, newline))

@@ -10,6 +10,7 @@ import (
 // alone is found by scanners, several at once; a logReader then takes the
 // batches one after the other.
 type batch struct {
+	buf     []byte // of an ahead, which text is part of
 	text    []byte // whole lines
 	before  int64  // number of the line before it
 	records []record
@@ -59,6 +60,9 @@ type scanner struct {
 	scan    *logtail.Scanner
 	short   bool // the format may have lines that are read the short way
 	look    []string
+	at      int32 // of the line that is read, as in its record
+	size    int32
+	nth     int32
 	head    []byte // how the last line began: its time, host and program
 	tail    []byte // of head, without the time
 	worded  bool   // tail has a word that lines are looked for by
@@ -66,6 +70,9 @@ type scanner struct {
 	xid     uint32
 	hasXID  bool
 	iface   []byte // of the last message
+	whom    []byte // the address and MAC of a message before it in this batch, as they are written
+	addr    IPv4
+	mac     MAC
 	phrases [256]phrase
 	moment  bool // the next record's time may differ from that of the last one
 	around  bool
@@ -85,7 +92,7 @@ func newScanner(l *logReader) *scanner {
 func (s *scanner) read(b *batch) {
 	s.batch = b
 	b.records, b.lines = b.records[:0], b.lines[:0]
-	s.moment, s.around = true, true
+	s.moment, s.around, s.whom = true, true, nil
 	for line := range s.scan.Lines(b.text, b.before) {
 		b.records = append(b.records, record{at: int32(len(b.lines))})
 		b.lines = append(b.lines, line)
@@ -93,12 +100,15 @@ func (s *scanner) read(b *batch) {
 	}
 }
 
+// groupLen is how many records are applied together.
+const groupLen = 64
+
 // apply takes what a batch says. Of many clients none is in a processor's
 // cache: those of several records are fetched together.
 func (l *logReader) apply(b *batch) {
-	var clients [32]*station
+	var clients [groupLen]*station
 	for rest := b.records; len(rest) > 0; {
-		group := rest[:min(len(rest), len(clients))]
+		group := rest[:min(len(rest), groupLen)]
 		rest = rest[len(group):]
 		l.fetch(group, &clients)
 		for i := range group {
@@ -109,44 +119,51 @@ func (l *logReader) apply(b *batch) {
 
 // fetch finds the clients of messages, and touches what is needed of them: a
 // processor waits for several at once where none depends on another.
-func (l *logReader) fetch(group []record, clients *[32]*station) {
+func (l *logReader) fetch(group []record, clients *[groupLen]*station) {
+	touched := 0
 	for i := range group {
+		if follows(group, i) {
+			continue
+		}
 		if group[i].is == saysMessage {
-			l.touched += l.known.touch(group[i].mac)
+			touched += l.known.touch(group[i].mac)
 		}
 	}
 	for i := range group {
 		switch r := &group[i]; {
-		case r.is != saysMessage:
-			clients[i] = nil
-		case i > 0 && r.mac == group[i-1].mac && group[i-1].is == saysMessage:
+		case follows(group, i):
 			clients[i] = clients[i-1]
-		default:
+		case r.is == saysMessage:
 			clients[i] = l.knownClient(r.mac)
+		default:
+			clients[i] = nil
 		}
 	}
-	for i := range group {
-		if c := clients[i]; c != nil {
-			l.touched += int(c.n)
+	for i, c := range clients[:len(group)] {
+		if c != nil && !follows(group, i) {
+			touched += int(c.n) + int(c.nameLen)
 		}
 	}
-	for i := range group {
-		if c := clients[i]; c != nil {
-			l.touched += l.touch(c)
+	for i, c := range clients[:len(group)] {
+		if c != nil && !follows(group, i) {
+			touched += c.touch(l.events)
 		}
 	}
+	l.touched += touched
 }
 
-// touch reads a little of what an event of a client needs beside it.
-func (r *recorder) touch(c *station) (n int) {
-	if first := c.firstWho[hostNames]; first != 0 {
-		n = len(r.texts.at(first))
+// follows reports whether a record is a message of the same client as the one
+// before it.
+func follows(group []record, i int) bool {
+	return i > 0 && group[i].is == saysMessage && group[i-1].is == saysMessage && group[i].mac == group[i-1].mac
+}
+
+// touch reads a little of what the next event of a client needs.
+func (c *chain) touch(s *store) int {
+	if c.n == 0 {
+		return 0
 	}
-	if c.n > 0 {
-		b := r.events.chunks.at(c.last)
-		n += int(b.before) + int(b.events[c.n%chunkLen].kind)
-	}
-	return n
+	return int(s.chunks.at(c.last)[c.n%chunkLen].kind)
 }
 
 // record takes one record, of a client if it is known as yet.
@@ -232,17 +249,17 @@ func (l *logReader) message(b *batch, r *record, c *station) {
 	if c.iface != l.ifaceAt || l.ifaceAt == 0 {
 		l.setInterface(c, l.iface)
 	}
-	k := kept{at: l.now.kept, number: uint32(number), numberHigh: uint8(number >> 32), xid: r.xid, addr: r.addr, kind: r.kind, doubt: uint8(l.now.doubt)}
 	name := r.name.of(line)
 	if r.kind.Asks() && r.xid != 0 && r.xid == l.nameOf.xid {
 		name = l.nameOf.name
 	}
-	k.who = l.who(c, hostNames, name)
+	who := l.who(c, hostNames, name)
+	var lease uint32
 	switch r.kind {
 	case Ack:
 		c.given = l.now.kept
 		setAddr(&c.addr, r.addr)
-		k.lease = c.lease.lease
+		lease = c.lease.lease
 	case Request:
 		l.minute.add(l.now.time)
 	}
@@ -253,6 +270,10 @@ func (l *logReader) message(b *batch, r *record, c *station) {
 		l.see(l.now.time)
 		l.now.seen = true
 	}
-	c.push(l.events, k)
+	k := c.next(l.events)
+	*k = kept{at: l.now.kept, number: uint32(number), numberHigh: uint8(number >> 32), xid: r.xid, addr: r.addr, kind: r.kind, who: who, doubt: uint8(l.now.doubt)}
+	if lease != 0 {
+		l.events.detail(k, terms{lease: lease}, extra{})
+	}
 	l.bound(c, l.now.time)
 }

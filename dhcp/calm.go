@@ -13,7 +13,7 @@ func (c *chain) calm(s *store, r rhythm) bool {
 		b := s.chunks.at(i)
 		first := (n - 1) / chunkLen * chunkLen
 		for ; n > first; n-- {
-			e := &b.events[n-1-first]
+			e := &b[n-1-first]
 			if e.at == untold || e.extra != 0 || e.kind != Request && e.kind != Ack || next != nil && next.kind == e.kind {
 				return false
 			}
@@ -25,7 +25,7 @@ func (c *chain) calm(s *store, r rhythm) bool {
 			}
 			next = e
 		}
-		i = b.before
+		i = *s.before.at(i)
 	}
 	return shortest >= int64(r.soonest(time.Duration(longest)))
 }
@@ -36,13 +36,14 @@ const untimely = 1<<63 - 1
 // keepNewest drops all but the newest n events, which have no extras; both are
 // whole chunks.
 func (c *chain) keepNewest(s *store, n uint32) {
-	b := s.chunks.at(c.last)
+	first := c.last
 	for range n/chunkLen - 1 {
-		b = s.chunks.at(b.before)
+		first = *s.before.at(first)
 	}
-	for i := b.before; i != 0; i = s.chunks.at(i).before {
+	before := s.before.at(first)
+	for i := *before; i != 0; i = *s.before.at(i) {
 		s.freeChunks = append(s.freeChunks, i)
 	}
-	b.before = 0
+	*before = 0
 	c.n = n
 }

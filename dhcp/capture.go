@@ -184,7 +184,7 @@ func own(tracks []*Track, m MAC) []*Track {
 // near reports whether anything was seen of the client that would not be
 // flooded to the whole network.
 func (t *Track) near() bool {
-	if t.Traffic.From+t.Traffic.To > 0 {
+	if t.traffic().From+t.traffic().To > 0 {
 		return true
 	}
 	for i := range t.Events.Len() {

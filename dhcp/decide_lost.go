@@ -325,12 +325,12 @@ func (f *facts) gone(v *Verdict) bool {
 		return true
 	}
 	if t := f.lives(); t != nil {
-		if t.Point == ServerCapture && t.Traffic.ARPAsked > 0 {
+		if t.Point == ServerCapture && t.traffic().ARPAsked > 0 {
 			v.Could = []string{RequestsLost, ClientDied}
 			v.Capture = []string{"tcpdump on the instance's tap: whether it asks"}
 			return v.is(RequestsLost, stackmend.Low, "the instance is still heard, with ARP as a client sends it before it renews, and none of its requests arrived")
 		}
-		return v.is(ClientDied, f.bothSidesOf(t.Point.Client()), "the instance's traffic went on until %s, and it did not ask when its lease ran out: its client is gone", instant(t.Traffic.LastFrom))
+		return v.is(ClientDied, f.bothSidesOf(t.Point.Client()), "the instance's traffic went on until %s, and it did not ask when its lease ran out: its client is gone", instant(t.traffic().LastFrom))
 	}
 	v.Could = []string{RequestsLost, TrafficStoppedFirst, ClientDied}
 	v.Capture = []string{"whether the instance runs", "tcpdump on its tap: whether it asks, and whether other traffic goes on", "its console log"}

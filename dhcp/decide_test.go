@@ -90,7 +90,7 @@ func beside(t *Trace, seconds int, both bool) *Trace {
 		}
 	}
 	t.Tracks[0].Events = EventsOf(events)
-	t.Tracks[0].Traffic = tr
+	t.Tracks[0].Traffic = &tr
 	return t
 }
 

@@ -20,10 +20,10 @@ type quiet struct {
 // outside of it what comes from it.
 func (f *facts) quiets() (out []quiet) {
 	for _, s := range some(f.tap, f.serverCap, f.clientCap) {
-		q := quiet{seen: s, last: nanos(s.atBreak.From), frames: s.Traffic.From}
-		now := s.Traffic.LastFrom
+		q := quiet{seen: s, last: nanos(s.atBreak.From), frames: s.traffic().From}
+		now := s.traffic().LastFrom
 		if s.Point.Client() {
-			q.last, q.frames, now = nanos(s.atBreak.To), s.Traffic.To, s.Traffic.LastTo
+			q.last, q.frames, now = nanos(s.atBreak.To), s.traffic().To, s.traffic().LastTo
 		}
 		if s.asks() == 0 { // it saw none of the trouble: what it heard at all
 			q.last = now
@@ -39,7 +39,7 @@ func (f *facts) quiets() (out []quiet) {
 			continue // it goes on
 		}
 		if q.frames > 1 {
-			q.every = q.last.Sub(s.Traffic.First.Add(s.Offset)) / time.Duration(q.frames-1)
+			q.every = q.last.Sub(s.traffic().First.Add(s.Offset)) / time.Duration(q.frames-1)
 		}
 		out = append(out, q)
 	}
@@ -78,7 +78,7 @@ func (f *facts) stoppedFirst(v *Verdict) bool {
 // Later its client does so itself, for it wants to send to the server.
 func (f *facts) arpStopped(v *Verdict) bool {
 	c := f.clientCap
-	if c == nil || c.asks() == 0 || f.Good.IsZero() || f.Lease.T1 == 0 || c.Traffic.ARPReplies > int64(c.atBreak.ARPReplies) {
+	if c == nil || c.asks() == 0 || f.Good.IsZero() || f.Lease.T1 == 0 || c.traffic().ARPReplies > int64(c.atBreak.ARPReplies) {
 		return false
 	}
 	since := nanos(c.atBreak.ARPSince)
@@ -90,8 +90,8 @@ func (f *facts) arpStopped(v *Verdict) bool {
 
 // arpUnanswered: from the trouble on the instance asks by ARP in vain.
 func (f *facts) arpUnanswered(s *seen) bool {
-	asked := s.Traffic.ARPAsked - int64(s.atBreak.ARPAsked)
-	return asked > 0 && s.Traffic.ARPReplies == int64(s.atBreak.ARPReplies)
+	asked := s.traffic().ARPAsked - int64(s.atBreak.ARPAsked)
+	return asked > 0 && s.traffic().ARPReplies == int64(s.atBreak.ARPReplies)
 }
 
 // lives returns a view in which the instance is heard after its lease ran out,
@@ -99,7 +99,7 @@ func (f *facts) arpUnanswered(s *seen) bool {
 func (f *facts) lives() *seen {
 	over := f.Good.Add(f.Lease.longest())
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
-		if s.Traffic.LastSent.Add(s.Offset).After(over) && f.watched(*s.View) {
+		if s.traffic().LastSent.Add(s.Offset).After(over) && f.watched(*s.View) {
 			return s
 		}
 	}
@@ -118,7 +118,7 @@ func (f *facts) against(v *Verdict) (out []stackmend.Evidence) {
 		}
 	case InstanceDeaf, TrafficStoppedFirst:
 		if s := f.goesOn(); s != nil {
-			say(string(s.Point)+" "+s.Trace.Name, "other traffic of the instance went on until %s", instant(s.Traffic.LastFrom.Add(s.Offset)))
+			say(string(s.Point)+" "+s.Trace.Name, "other traffic of the instance went on until %s", instant(s.traffic().LastFrom.Add(s.Offset)))
 		}
 		if s := f.arrived(); s != nil && v.Code == TrafficStoppedFirst && s.asks() > 0 {
 			say(string(s.Point)+" "+s.Trace.Name, "the instance's requests still arrived: it sends")
@@ -134,9 +134,9 @@ func (f *facts) against(v *Verdict) (out []stackmend.Evidence) {
 // goesOn returns a view in which the instance's other traffic goes on.
 func (f *facts) goesOn() *seen {
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
-		last := s.Traffic.LastFrom
+		last := s.traffic().LastFrom
 		if s.Point.Client() {
-			last = s.Traffic.LastTo
+			last = s.traffic().LastTo
 		}
 		if last.Add(s.Offset).After(f.since.Add(patience)) {
 			return s
@@ -150,7 +150,7 @@ func (f *facts) goesOn() *seen {
 func (f *facts) trafficEvidence() (out []stackmend.Evidence) {
 	for _, s := range some(f.clientCap, f.tap, f.serverCap) {
 		source := string(s.Point) + " " + s.Trace.Name
-		t := s.Traffic
+		t := s.traffic()
 		if t.From+t.To > 0 {
 			out = append(out, stackmend.Evidence{Source: source, Value: fmt.Sprintf("other traffic: %d frames from the instance, %d to it; the last one from it", t.From, t.To), At: t.LastFrom.Add(s.Offset)})
 		}
@@ -172,7 +172,7 @@ const heavyRate = 10 << 20
 func (f *facts) heavy(s *seen) (stackmend.Evidence, bool) {
 	var top Load
 	var all int64
-	for _, l := range s.Traffic.Load {
+	for _, l := range s.traffic().Load {
 		all += l.Bytes
 		if l.Bytes > top.Bytes && !f.since.IsZero() && l.Since.Add(s.Offset).Before(f.since) {
 			top = l
@@ -182,7 +182,7 @@ func (f *facts) heavy(s *seen) (stackmend.Evidence, bool) {
 		return stackmend.Evidence{}, false
 	}
 	rate := float64(top.Bytes) / top.For.Seconds()
-	usual := float64(all-top.Bytes) / (float64(max(1, len(s.Traffic.Load)-1)) * top.For.Seconds())
+	usual := float64(all-top.Bytes) / (float64(max(1, len(s.traffic().Load)-1)) * top.For.Seconds())
 	if rate < heavyRate && (rate < 10*usual || rate < heavyRate/100) {
 		return stackmend.Evidence{}, false
 	}

@@ -173,7 +173,9 @@ func (l *logReader) told(c *station, lease uint32) {
 		return
 	}
 	if last := c.fromEnd(l.events, 0); last.kind == Ack {
-		last.lease = lease
+		t, x := l.events.detailOf(last)
+		t.lease, x.terms = lease, terms{}
+		l.events.detail(last, t, x)
 	}
 }
 

@@ -1,6 +1,11 @@
 package dhcp
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // stampLen is the length of a stamp of RFC 3164.
 const stampLen = len("Jan _2 15:04:05")
@@ -37,13 +42,13 @@ func (s *scanner) takeLine(b []byte, at int, line int32) int {
 	if end <= 0 || h+end > maxLine || rest[end-1] == '\r' {
 		return 0
 	}
-	r := record{at: int32(at), size: int32(h + end), line: line, xid: s.xid}
+	s.at, s.size, s.nth = int32(at), int32(h+end), line
 	text := rest[:end]
 	if text[0] == 'D' {
-		if !s.takeMessage(&r, text) {
+		if !s.takeMessage(text) {
 			return 0
 		}
-	} else if !s.takePhrase(&r, text) {
+	} else if !s.takePhrase(text) {
 		return 0
 	}
 	return h + end + 1
@@ -165,7 +170,8 @@ var quickKinds = [...]struct {
 }{{"DHCPREQUEST(", Request}, {"DHCPACK(", Ack}, {"DHCPDISCOVER(", Discover}, {"DHCPOFFER(", Offer}}
 
 // takeMessage reads "DHCPACK(tap1) 10.2.0.21 fa:16:3e:24:e7:22 name".
-func (s *scanner) takeMessage(r *record, text []byte) bool {
+func (s *scanner) takeMessage(text []byte) bool {
+	r := s.next()
 	for i := range quickKinds {
 		if k := &quickKinds[i]; prefix(&text, k.word) {
 			r.kind = k.kind
@@ -184,32 +190,48 @@ func (s *scanner) takeMessage(r *record, text []byte) bool {
 	}
 	iface := text[:n]
 	r.iface = r.span(text, n)
-	text = text[n+2:]
-	if r.addr, n = leadingIPv4(text); n == 0 && r.kind != Discover {
+	if text, ok := s.takeClient(r, text[n+2:]); !ok || !r.takeName(text) {
 		return false
-	}
-	text = text[n:]
-	if len(text) < macLen || len(text) > macLen && text[macLen] != ' ' {
-		return false
-	}
-	var ok bool
-	if r.mac, ok = parseMAC(text[:macLen]); !ok {
-		return false
-	}
-	name := bytes.TrimSpace(text[macLen:])
-	if len(name) > 0 && r.kind != Ack { // why it is not served
-		return false
-	}
-	if len(name) > 0 {
-		r.name = r.span(text[cap(text)-cap(name):], len(name))
 	}
 	r.is = saysMessage
 	if string(s.iface) != string(iface) {
 		s.iface, s.around = append(s.iface[:0], iface...), true
 	}
 	r.around, s.around = s.around, false
-	s.add(r)
+	s.add()
 	return true
+}
+
+// takeClient reads "10.2.0.21 fa:16:3e:24:e7:22" and returns what follows. An
+// answer is most often of the client that asked just before.
+func (s *scanner) takeClient(r *record, text []byte) ([]byte, bool) {
+	if n := len(s.whom); n > 0 && bytes.HasPrefix(text, s.whom) {
+		r.addr, r.mac = s.addr, s.mac
+		return text[n:], true
+	}
+	addr, n := leadingIPv4(text)
+	if n == 0 && r.kind != Discover || len(text) < n+macLen {
+		return nil, false
+	}
+	mac, ok := parseMAC(text[n : n+macLen])
+	if n > 0 && ok {
+		s.whom, s.addr, s.mac = text[:n+macLen], addr, mac
+	}
+	r.addr, r.mac = addr, mac
+	return text[n+macLen:], ok
+}
+
+// takeName reads what stands behind the MAC of a message: nothing, or the
+// name of a client that got its lease.
+func (r *record) takeName(text []byte) bool {
+	if len(text) > 0 && text[0] != ' ' {
+		return false
+	}
+	name := bytes.TrimSpace(text)
+	if len(name) > 0 {
+		r.name = r.span(text[cap(text)-cap(name):], len(name))
+	}
+	return len(name) == 0 || r.kind == Ack // else it says why the client is not served
 }
 
 // span is that of the first n bytes of what the record's line ends with.
@@ -218,30 +240,45 @@ func (r *record) span(end []byte, n int) span {
 	return span{uint16(from), uint16(from + n)}
 }
 
-// add adds a record.
-func (s *scanner) add(r *record) {
-	r.moment, s.moment = s.moment, false
-	s.records = append(s.records, *r)
+// next is the place of a record of this line, which add adds.
+func (s *scanner) next() *record {
+	n := len(s.records)
+	s.records = slices.Grow(s.records, 1)
+	r := &s.records[:n+1][n]
+	*r = record{at: s.at, size: s.size, line: s.nth, xid: s.xid}
+	return r
+}
+
+// add adds the record that next returned.
+func (s *scanner) add() {
+	n := len(s.records)
+	s.records = s.records[:n+1]
+	s.records[n].moment, s.moment = s.moment, false
 }
 
 const macLen = len("fa:16:3e:24:e7:22")
 
 // leadingIPv4 reads 10.2.0.21 and the space behind it, and returns the length
-// of both; 0 if that is not what a text begins with.
+// of both; 0 if that is not what a text begins with. It takes the digits of a
+// part together: how many there are cannot be foretold.
 func leadingIPv4(b []byte) (a IPv4, n int) {
+	if len(b) < len("255.255.255.255 ") {
+		return IPv4{}, 0
+	}
 	for i := range a {
-		value, digits := 0, 0
-		for ; n < len(b) && digit(b[n]); n++ {
-			value = 10*value + int(b[n]-'0')
-			if digits++; digits > 3 {
-				return IPv4{}, 0
-			}
+		w := binary.LittleEndian.Uint32(b[n:]) ^ 0x30303030   // "0000"
+		other := (w&0x7f7f7f7f + 0x76767676 | w) & 0x80808080 // the bytes that were no digits
+		digits := bits.TrailingZeros32(other) / 8
+		if digits == 0 || digits > 3 || b[n+digits] != ". "[i/3] {
+			return IPv4{}, 0
 		}
-		if digits == 0 || value > 255 || n == len(b) || b[n] != ". "[i/3] {
+		w <<= 32 - 8*digits
+		value := w>>24 + w>>16&0xff*10 + w>>8&0xff*100
+		if value > 255 {
 			return IPv4{}, 0
 		}
 		a[i] = byte(value)
-		n++
+		n += digits + 1
 	}
 	return a, n
 }

@@ -23,12 +23,13 @@ const (
 const longestPhrase = 200
 
 // takePhrase reads what is not a message.
-func (s *scanner) takePhrase(r *record, text []byte) bool {
+func (s *scanner) takePhrase(text []byte) bool {
 	p := &s.phrases[(len(text)*31+int(text[len(text)/2])*7+int(text[len(text)-1]))%len(s.phrases)]
 	if p.worded != s.worded || string(p.text) != string(text) {
 		if name := text; prefix(&name, "client provides name: ") {
+			r := s.next()
 			r.is, r.name = saysName, r.span(name, len(name))
-			s.add(r)
+			s.add()
 			return true
 		}
 		if len(text) > longestPhrase {
@@ -45,8 +46,8 @@ func (s *scanner) takePhrase(r *record, text []byte) bool {
 	}
 	last := len(s.records) - 1
 	if last < 0 || s.moment || s.records[last].is == saysLine {
-		r.is = saysTime
-		s.add(r)
+		s.next().is = saysTime
+		s.add()
 		last++
 	}
 	s.records[last].count(p)

@@ -9,20 +9,27 @@ import (
 	"github.com/stackmend/stackmend/internal/logtail"
 )
 
-// kept is an event as a store keeps it: 40 bytes without pointers.
+// kept is an event as a store keeps it: 32 bytes without pointers, two of them
+// in one line of a processor's cache.
 type kept struct {
-	at           int64  // nanoseconds since 1970; untold: no time
-	number       uint32 // its lower bits
-	xid          uint32
-	addr, server IPv4
-	lease        uint32 // seconds
-	extra        uint32 // its extra, from 1; 0: none
-	numberHigh   uint8
-	kind         Kind
-	cast         Cast
-	who          uint8
-	flags        Flags
-	doubt        uint8
+	at         int64  // nanoseconds since 1970; untold: no time
+	number     uint32 // its lower bits
+	xid        uint32
+	addr       IPv4
+	extra      uint32 // its extra, from 1; 0: none
+	terms      uint16 // in store.terms, from 1; 0: none, or in its extra
+	numberHigh uint8
+	kind       Kind
+	cast       Cast
+	who        uint8
+	flags      Flags
+	doubt      uint8
+}
+
+// terms are what many events have in common.
+type terms struct {
+	server IPv4
+	lease  uint32 // seconds
 }
 
 const untold = math.MinInt64
@@ -31,13 +38,11 @@ const untold = math.MinInt64
 type extra struct {
 	reason string
 	before Before
+	terms  terms // where a store has no number for them
 }
 
-// A chunk is a few events of one track, and which chunk has those before.
-type chunk struct {
-	events [chunkLen]kept
-	before uint32 // from 1; 0: none
-}
+// A chunk is a few events of one track.
+type chunk [chunkLen]kept
 
 const (
 	chunkLen = 4
@@ -48,7 +53,12 @@ const (
 // is used for others.
 type store struct {
 	chunks     pages[chunk]
+	before     pages[uint32] // of each chunk, the one with the events before it; 0: none
 	extras     pages[extra]
+	terms      []terms
+	numbers    map[terms]uint16 // of the terms, from 1
+	last       terms            // that were looked for, and their number
+	lastAt     uint16
 	freeChunks []uint32
 	freeExtras []uint32
 }
@@ -77,18 +87,78 @@ func (p *pages[T]) clone() pages[T] {
 	return c
 }
 
-// take returns a free item.
-func take[T any](p *pages[T], free *[]uint32) uint32 {
+// pop takes an item off a list of free ones; 0: there is none.
+func pop(free *[]uint32) (i uint32) {
 	if n := len(*free); n > 0 {
-		i := (*free)[n-1]
+		i = (*free)[n-1]
 		*free = (*free)[:n-1]
-		return i
 	}
-	return p.grow()
+	return i
+}
+
+// chunkAfter returns a free chunk for what follows the events of another.
+func (s *store) chunkAfter(before uint32) uint32 {
+	i := pop(&s.freeChunks)
+	if i == 0 {
+		i = s.chunks.grow()
+		s.before.grow()
+	}
+	*s.before.at(i) = before
+	return i
 }
 
 // clone returns a copy for those who only look at it.
-func (s *store) clone() *store { return &store{chunks: s.chunks.clone(), extras: s.extras.clone()} }
+func (s *store) clone() *store {
+	return &store{chunks: s.chunks.clone(), before: s.before.clone(), extras: s.extras.clone(), terms: s.terms}
+}
+
+// number returns the number of terms; 0: there are too many.
+func (s *store) number(t terms) uint16 {
+	if t == s.last {
+		return s.lastAt
+	}
+	n, ok := s.numbers[t]
+	if !ok && len(s.terms) < math.MaxUint16 {
+		if s.numbers == nil {
+			s.numbers = map[terms]uint16{}
+		}
+		s.terms = append(s.terms, t)
+		n = uint16(len(s.terms))
+		s.numbers[t] = n
+	}
+	s.last, s.lastAt = t, n
+	return n
+}
+
+// detail notes what is not in an event itself.
+func (s *store) detail(k *kept, t terms, x extra) {
+	if k.terms = 0; t != (terms{}) {
+		if k.terms = s.number(t); k.terms == 0 {
+			x.terms = t
+		}
+	}
+	if k.extra == 0 {
+		if x == (extra{}) {
+			return
+		}
+		if k.extra = pop(&s.freeExtras); k.extra == 0 {
+			k.extra = s.extras.grow()
+		}
+	}
+	*s.extras.at(k.extra) = x
+}
+
+// detailOf returns what is not in an event itself.
+func (s *store) detailOf(k *kept) (t terms, x extra) {
+	if k.extra != 0 {
+		x = *s.extras.at(k.extra)
+		t = x.terms
+	}
+	if k.terms != 0 {
+		t = s.terms[k.terms-1]
+	}
+	return t, x
+}
 
 // Events are those of one track, kept small. In JSON they are a list of Event.
 type Events struct {
@@ -130,31 +200,26 @@ type chain struct {
 	n    uint32
 }
 
-// fromEnd returns the i-th event from the end, from 0.
-func (c *chain) fromEnd(s *store, i int) *kept {
-	at := int(c.n) - 1 - i
-	b := s.chunks.at(c.last)
+// fromEnd returns the nth event from the end, from 0.
+func (c *chain) fromEnd(s *store, nth int) *kept {
+	at := int(c.n) - 1 - nth
+	i := c.last
 	for n := (int(c.n) - 1) / chunkLen; n > at/chunkLen; n-- {
-		b = s.chunks.at(b.before)
+		i = *s.before.at(i)
 	}
-	return &b.events[at%chunkLen]
+	return &s.chunks.at(i)[at%chunkLen]
 }
 
 func (c *chain) add(s *store, e *Event) { s.pack(c.next(s), e) }
-
-// push adds an event that has no extra.
-func (c *chain) push(s *store, k kept) { *c.next(s) = k }
 
 // next returns the place of one more.
 func (c *chain) next(s *store) *kept {
 	slot := c.n % chunkLen
 	if slot == 0 {
-		i := take(&s.chunks, &s.freeChunks)
-		s.chunks.at(i).before = c.last
-		c.last = i
+		c.last = s.chunkAfter(c.last)
 	}
 	c.n++
-	return &s.chunks.at(c.last).events[slot]
+	return &s.chunks.at(c.last)[slot]
 }
 
 // clear gives back all of them.
@@ -162,14 +227,14 @@ func (c *chain) clear(s *store) {
 	for n := c.n; n > 0; {
 		b := s.chunks.at(c.last)
 		used := (n-1)%chunkLen + 1
-		for _, e := range b.events[:used] {
+		for _, e := range b[:used] {
 			if e.extra != 0 {
 				*s.extras.at(e.extra) = extra{}
 				s.freeExtras = append(s.freeExtras, e.extra)
 			}
 		}
 		s.freeChunks = append(s.freeChunks, c.last)
-		c.last = b.before
+		c.last = *s.before.at(c.last)
 		n -= used
 	}
 	c.n = 0
@@ -187,29 +252,23 @@ func (c *chain) appendTo(list []Event, s *store) []Event {
 		used := (n-1)%chunkLen + 1
 		n -= used
 		for j := range used {
-			s.unpack(&list[at+n+j], &b.events[j])
+			s.unpack(&list[at+n+j], &b[j])
 		}
-		i = b.before
+		i = *s.before.at(i)
 	}
 	return list
 }
 
 func (s *store) pack(k *kept, e *Event) {
-	*k = kept{at: keptTime(e.Time), number: uint32(e.Number), numberHigh: uint8(e.Number >> 32), xid: e.XID, addr: e.Addr, server: e.Server, lease: wholeSeconds(e.Lease),
+	*k = kept{at: keptTime(e.Time), number: uint32(e.Number), numberHigh: uint8(e.Number >> 32), xid: e.XID, addr: e.Addr,
 		kind: e.Kind, cast: e.Cast, who: e.Who, flags: e.Flags, doubt: uint8(e.Doubt)}
-	if e.Reason != "" || e.Before != (Before{}) {
-		k.extra = take(&s.extras, &s.freeExtras)
-		*s.extras.at(k.extra) = extra{e.Reason, e.Before}
-	}
+	s.detail(k, terms{e.Server, wholeSeconds(e.Lease)}, extra{reason: e.Reason, before: e.Before})
 }
 
 func (s *store) unpack(e *Event, k *kept) {
-	*e = Event{Time: k.time(), Lease: inSeconds(k.lease), Number: int64(k.numberHigh)<<32 | int64(k.number), XID: k.xid, Addr: k.addr, Server: k.server,
-		Kind: k.kind, Cast: k.cast, Flags: k.flags, Doubt: logtail.Doubt(k.doubt), Who: k.who}
-	if k.extra != 0 {
-		x := s.extras.at(k.extra)
-		e.Reason, e.Before = x.reason, x.before
-	}
+	t, x := s.detailOf(k)
+	*e = Event{Time: k.time(), Lease: inSeconds(t.lease), Number: int64(k.numberHigh)<<32 | int64(k.number), XID: k.xid, Addr: k.addr, Server: t.server,
+		Kind: k.kind, Cast: k.cast, Flags: k.flags, Doubt: logtail.Doubt(k.doubt), Who: k.who, Reason: x.reason, Before: x.before}
 }
 
 func (k *kept) time() time.Time { return keptAt(k.at) }

@@ -62,6 +62,32 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestTerms: there may be more terms than have numbers.
+func TestTerms(t *testing.T) {
+	s, c := &store{}, chain{}
+	var want []Event
+	for i := range 70_000 {
+		e := Event{Lease: time.Duration(i%69_000) * time.Second, Server: IPv4{10, 0, 0, 1}}
+		if i%2 == 0 {
+			e.Reason = "wrong network"
+		}
+		c.add(s, &e)
+		want = append(want, e)
+	}
+	if got := c.appendTo(nil, s); !slices.Equal(got, want) || s.extras.n == 0 {
+		t.Error("not what was put there")
+	}
+	last := c.fromEnd(s, 0)
+	for _, lease := range []uint32{90_000, 7} { // as told after the answer
+		terms, x := s.detailOf(last)
+		terms.lease = lease
+		s.detail(last, terms, x)
+		if got, x := s.detailOf(last); got != terms || x.reason != want[len(want)-1].Reason {
+			t.Errorf("%+v %+v, want %+v", got, x, terms)
+		}
+	}
+}
+
 // TestKeep: what a store has no room for is kept as near as may be.
 func TestKeep(t *testing.T) {
 	few := EventsOf([]Event{{Time: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Lease: 1 << 62}, {Time: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), Lease: -1}})

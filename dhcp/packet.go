@@ -182,11 +182,16 @@ func (c *capture) repeats(t *station, e *Event) bool {
 		if e.Time.Sub(o.time()) > again {
 			return false
 		}
-		if o.kind == e.Kind && o.xid == e.XID && o.server == e.Server && o.addr == e.Addr && (o.cast == e.Cast || e.Flags&Relayed != 0) {
+		if o.kind == e.Kind && o.xid == e.XID && c.serverOf(o) == e.Server && o.addr == e.Addr && (o.cast == e.Cast || e.Flags&Relayed != 0) {
 			return true
 		}
 	}
 	return false
+}
+
+func (c *capture) serverOf(k *kept) IPv4 {
+	t, _ := c.events.detailOf(k)
+	return t.server
 }
 
 // cast tells how the client's message was addressed. What a relay passes on it

@@ -59,7 +59,7 @@ func (c *Conversation) lived(since time.Time, leaseAlone bool) Sign {
 	}
 	for i := range c.Views {
 		v := &c.Views[i]
-		from, to := v.Traffic.LastFrom.Add(v.Offset), v.Traffic.LastTo.Add(v.Offset)
+		from, to := v.traffic().LastFrom.Add(v.Offset), v.traffic().LastTo.Add(v.Offset)
 		if !leaseAlone && v.Point.Capture() && from.After(since) && to.After(since) {
 			return Sign{from, "traffic both ways: " + v.Trace.Name}
 		}

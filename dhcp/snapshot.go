@@ -68,12 +68,20 @@ type Track struct {
 	Interface string   // of the server's or client's log; the last one
 	Lease     Lease    // the last one that was told
 	Events    Events
-	Left      int64   // events that were not kept
-	Traffic   Traffic // what was not DHCP; captures alone
+	Left      int64    // events that were not kept
+	Traffic   *Traffic // what was not DHCP; nil: nothing, or no capture
 	// Heard: a capture within an instance or at its tap has broadcasts of
 	// several clients, and nothing tells whose it is: this one may be another
 	// instance's.
 	Heard bool
+}
+
+// traffic is what was not DHCP, if anything was.
+func (t *Track) traffic() Traffic {
+	if t.Traffic == nil {
+		return Traffic{}
+	}
+	return *t.Traffic
 }
 
 // A Lease is what a server gave.

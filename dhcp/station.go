@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A station is a client as it is kept while a log or capture is read: one line
+// A station is a client as it is kept while a log or capture is read: two lines
 // of a processor's cache, without pointers. Of many clients nearly every event
 // is of one that no cache has.
 type station struct {
@@ -21,6 +21,8 @@ type station struct {
 	given    int64 // when the lease was
 	left     int64
 	firstWho [2]uint32 // the first of its names and of its client identifiers, in recorder.texts
+	name     [63]byte  // the first of its names, where it is that short, as those of DNS are
+	nameLen  uint8     // 0: none, or in recorder.texts
 }
 
 // What station.firstWho has.
@@ -102,16 +104,35 @@ func (r *recorder) who(c *station, what int, name []byte) uint8 {
 	if len(name) == 0 {
 		return 0
 	}
-	if first := c.firstWho[what]; first != 0 && string(r.texts.at(first)) == string(name) {
+	if string(r.first(c, what)) == string(name) {
 		return 1
 	}
 	return r.whoElse(c, what, name)
 }
 
+// first returns the first name or client identifier; nil: there is none.
+func (r *recorder) first(c *station, what int) []byte {
+	if what == hostNames && c.nameLen > 0 {
+		return c.name[:c.nameLen]
+	}
+	if at := c.firstWho[what]; at != 0 {
+		return r.texts.at(at)
+	}
+	return nil
+}
+
+func (r *recorder) setFirst(c *station, what int, text []byte) {
+	if what == hostNames && len(text) <= len(c.name) {
+		c.nameLen = uint8(copy(c.name[:], text))
+		return
+	}
+	c.firstWho[what] = r.texts.put(text)
+}
+
 // whoElse is who of a name that is not the first, as far as one can see.
 func (r *recorder) whoElse(c *station, what int, name []byte) uint8 {
 	var list []string
-	if c.firstWho[what] != 0 {
+	if r.first(c, what) != nil {
 		list, _ = r.whoOf(c, what, nil)
 	}
 	if i := slices.Index(list, string(name)); i >= 0 {
@@ -125,7 +146,7 @@ func (r *recorder) whoElse(c *station, what int, name []byte) uint8 {
 		return uint8(i + 1)
 	}
 	if len(list) == 0 {
-		c.firstWho[what] = r.texts.put(r.clean)
+		r.setFirst(c, what, r.clean)
 		return 1
 	}
 	rest := r.restOf(c)
@@ -137,8 +158,8 @@ func (r *recorder) whoElse(c *station, what int, name []byte) uint8 {
 // returns them alone too.
 func (r *recorder) whoOf(c *station, what int, words []string) (all, own []string) {
 	n := len(words)
-	if first := c.firstWho[what]; first != 0 {
-		words = append(words, string(r.texts.at(first)))
+	if first := r.first(c, what); first != nil {
+		words = append(words, string(first))
 	}
 	if c.rest != 0 {
 		words = append(words, r.rests.at(c.rest).more[what]...)

@@ -48,7 +48,7 @@ func (t *table) get(m MAC) slot {
 
 // put returns the slot of a MAC, which is good until the next put.
 func (t *table) put(m MAC) *slot {
-	if 2*t.n >= len(t.slots) {
+	if 4*t.n >= 3*len(t.slots) {
 		t.grow()
 	}
 	s := t.find(keyOf(m))

@@ -149,10 +149,10 @@ func (c *capture) tellTraffic(track *Track) {
 	if n == 0 {
 		return
 	}
-	fl, t := c.flows.at(n), &track.Traffic
-	t.First, t.LastFrom, t.LastTo, t.LastSent = nanos(fl.first), nanos(fl.from), nanos(fl.to), nanos(fl.at)
-	t.From, t.To, t.Bytes = fl.frames[0], fl.frames[1], fl.bytes
-	t.ARPAsked, t.ARPReplies = int64(fl.asked), int64(fl.replies)
+	fl := c.flows.at(n)
+	t := &Traffic{First: nanos(fl.first), LastFrom: nanos(fl.from), LastTo: nanos(fl.to), LastSent: nanos(fl.at),
+		From: fl.frames[0], To: fl.frames[1], Bytes: fl.bytes, ARPAsked: int64(fl.asked), ARPReplies: int64(fl.replies)}
+	track.Traffic = t
 	if fl.slots != 0 {
 		t.Load = fl.loads(c.loads.at(fl.slots))
 	}
