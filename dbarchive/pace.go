@@ -5,12 +5,12 @@ import "time"
 // Limits bound one transaction. Zero values are the defaults.
 type Limits struct {
 	Target time.Duration // how long a transaction should take; 500 ms
-	Rows   int64         // 5,000
+	Rows   int64         // 10,000
 	Bytes  int64         // 8 MiB
 }
 
 const (
-	defaultRows  = 5000
+	defaultRows  = 10_000
 	defaultBytes = 8 << 20
 )
 
