@@ -61,6 +61,15 @@
 // A purge, and nothing else here, cannot be undone: its steps run only if
 // stackmend.Options.Irreversible permits them.
 //
+// # Live statements
+//
+// What is moved is written to InnoDB's redo log about as fast as the server takes
+// it. Where that log runs full a server stops all who write until it has written
+// pages, whoever filled it: a run of many rows is easier on the others with a log
+// that is large beside them (innodb_log_file_size, innodb_redo_log_capacity of
+// MySQL), with more page writes a second (innodb_io_capacity_max), with one
+// connection (stackmend.Options.Parallel), or at a quiet hour.
+//
 // # Privileges
 //
 // Observing needs SELECT on the cells and the API database. Whether a server is a
