@@ -190,5 +190,18 @@ func (s *session) carryOut(ctx context.Context, p *stackmend.Plan, j *stackmend.
 	if o.Mode != stackmend.DryRun && len(p.Refusals) == 0 {
 		s.announce(p, o)
 	}
-	return stackmend.Run(ctx, p, a, o)
+	r, err = stackmend.Run(ctx, p, a, o)
+	if o.Mode != stackmend.DryRun && o.Journal.Plan() != nil {
+		s.unsettled()
+	}
+	return r, err
+}
+
+// unsettled says what to do about a run whose journal is open.
+func (s *session) unsettled() {
+	which := ""
+	if s.flags.JournalFile != "" {
+		which = "-journal " + s.flags.JournalFile + " "
+	}
+	_ = Note(s.std.Err, "%s: the run is not settled: %[2]s-resume -apply goes on with it, %[2]s-revert -apply undoes what can be undone\n", s.Name, which)
 }

@@ -21,7 +21,8 @@ type touch struct {
 	path   string
 	status stackmend.Status
 	deny   bool
-	broken bool // Do does nothing
+	broken bool   // Do does nothing
+	stop   func() // in the middle of Do
 }
 
 func (a touch) Guards() []stackmend.Guard {
@@ -42,9 +43,13 @@ func (a touch) Recheck(_ context.Context, s stackmend.Step) error {
 	return s.Holds(seen)
 }
 
-func (a touch) Do(_ context.Context, s stackmend.Step, _ *stackmend.Work) error {
+func (a touch) Do(ctx context.Context, s stackmend.Step, _ *stackmend.Work) error {
 	if a.broken {
 		return nil
+	}
+	if a.stop != nil {
+		a.stop()
+		return ctx.Err()
 	}
 	return os.WriteFile(s.Target, nil, 0o600)
 }
@@ -168,6 +173,23 @@ func TestExitStatus(t *testing.T) {
 				t.Errorf("status %d, want %d\n%s%s", status, c.want, out, errs)
 			}
 		})
+	}
+}
+
+// Who interrupts a run is told how it goes on; the way is the one that works.
+func TestInterrupted(t *testing.T) {
+	a := newTouch(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	a.stop = cancel
+	journal := filepath.Join(filepath.Dir(a.path), "j.journal")
+	var o, e bytes.Buffer
+	a.tool().Run(ctx, []string{"-journal", journal, "-apply"}, cli.Streams{Out: &o, Err: &e, Getenv: func(string) string { return "" }})
+	if want := "touch: the run is not settled: -journal " + journal + " -resume -apply goes on with it, "; !strings.Contains(e.String(), want) {
+		t.Errorf("it lacks %q:\n%s", want, e.String())
+	}
+	a.stop = nil
+	if status, out, errs := a.run(t, "-resume", "-apply"); status != 0 || !a.exists() || strings.Contains(errs, "settled") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }
 
