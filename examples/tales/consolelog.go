@@ -33,7 +33,7 @@ func playConsolelog(s *stage) error {
 		return err
 	}
 	policy := consolelog.Policy{Limit: 100 << 20, Keep: logKeep}
-	seen, err := consolelog.Observe(s.ctx, consolelog.Source{Instances: s.dir, Sample: 1})
+	seen, err := seeLogs(s)
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.say("", "Who writes a log can be seen on Linux alone, so this tale ends here.")
 		return nil
@@ -51,6 +51,16 @@ func playConsolelog(s *stage) error {
 		return err
 	}
 	return boundLog(s, log, seen, policy)
+}
+
+// seeLogs sees the sandbox. How a libvirt of this host bounds its logs is no
+// part of the tale.
+func seeLogs(s *stage) (*consolelog.Snapshot, error) {
+	seen, err := consolelog.Observe(s.ctx, consolelog.Source{Instances: s.dir, Sample: 1})
+	if err == nil {
+		seen.Virtlogd, seen.Qemu = nil, nil
+	}
+	return seen, err
 }
 
 // makeLog makes the log of one instance: a hole, and numbered lines at its end.
@@ -111,7 +121,7 @@ func boundLog(s *stage, log string, seen *consolelog.Snapshot, policy consolelog
 	if !bytes.Equal(before, after) {
 		return errors.New("the end of the log is not what it was")
 	}
-	seen, err = consolelog.Observe(s.ctx, consolelog.Source{Instances: s.dir, Sample: 1})
+	seen, err = seeLogs(s)
 	if err != nil {
 		return err
 	}
