@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/stackmend/stackmend/internal/logtail"
@@ -21,9 +22,10 @@ type batch struct {
 // A record is what a line says, and which lines behind it tell of the same
 // moment nothing but times of the lease.
 type record struct {
-	told           times // that are told behind it
-	at, size       int32 // of its line in the text; at: in lines, where it is whole
-	line           int32 // which of the batch it is, from 0
+	told           times  // that are told behind it
+	nameHash       uint64 // of the name, keyed: who has it already is found without a look at it
+	at, size       int32  // of its line in the text; at: in lines, where it is whole
+	line           int32  // which of the batch it is, from 0
 	units, unread  uint32
 	xid            uint32
 	iface, name    span // in its line
@@ -60,6 +62,7 @@ type scanner struct {
 	scan    *logtail.Scanner
 	short   bool // the format may have lines that are read the short way
 	look    []string
+	seed    maphash.Seed
 	at      int32 // of the line that is read, as in its record
 	size    int32
 	nth     int32
@@ -79,7 +82,7 @@ type scanner struct {
 }
 
 func newScanner(l *logReader) *scanner {
-	s := &scanner{short: !l.o.Now.IsZero() && (l.format == Dnsmasq || l.format == Auto), look: l.look}
+	s := &scanner{seed: l.seed, short: !l.o.Now.IsZero() && (l.format == Dnsmasq || l.format == Auto), look: l.look}
 	o := logtail.Options{MaxLine: maxLine, Match: l.look}
 	if s.short {
 		o.Take = s.take
@@ -141,7 +144,7 @@ func (l *logReader) fetch(group []record, clients *[groupLen]*station) {
 	}
 	for i, c := range clients[:len(group)] {
 		if c != nil && !follows(group, i) {
-			touched += int(c.n) + int(c.nameLen)
+			touched += int(c.n)
 		}
 	}
 	for i, c := range clients[:len(group)] {
@@ -158,9 +161,10 @@ func follows(group []record, i int) bool {
 	return i > 0 && group[i].is == saysMessage && group[i-1].is == saysMessage && group[i].mac == group[i-1].mac
 }
 
-// touch reads a little of what the next event of a client needs.
+// touch reads a little of where the next event of a client goes, unless that
+// is a chunk that it has not yet.
 func (c *chain) touch(s *store) int {
-	if c.n == 0 {
+	if c.n%chunkLen == 0 {
 		return 0
 	}
 	return int(s.chunks.at(c.last)[c.n%chunkLen].kind)
@@ -245,15 +249,11 @@ func (l *logReader) message(b *batch, r *record, c *station) {
 		}
 	}
 	l.last = c
-	line, number := b.line(r), b.number(r)
+	number := b.number(r)
 	if c.iface != l.ifaceAt || l.ifaceAt == 0 {
 		l.setInterface(c, l.iface)
 	}
-	name := r.name.of(line)
-	if r.kind.Asks() && r.xid != 0 && r.xid == l.nameOf.xid {
-		name = l.nameOf.name
-	}
-	who := l.who(c, hostNames, name)
+	who := l.named(b, r, c)
 	var lease uint32
 	switch r.kind {
 	case Ack:
@@ -276,4 +276,21 @@ func (l *logReader) message(b *batch, r *record, c *station) {
 		l.events.detail(k, terms{lease: lease}, extra{})
 	}
 	l.bound(c, l.now.time)
+}
+
+// named is who of the name in a message, or before it.
+func (l *logReader) named(b *batch, r *record, c *station) uint8 {
+	switch {
+	case r.kind.Asks() && r.xid != 0 && r.xid == l.nameOf.xid:
+		return l.who(c, hostNames, l.nameOf.name)
+	case r.nameHash == 0:
+		return 0
+	case r.nameHash == c.nameHash:
+		return 1
+	}
+	who := l.who(c, hostNames, r.name.of(b.line(r)))
+	if who == 1 {
+		c.nameHash = r.nameHash
+	}
+	return who
 }

@@ -3,6 +3,7 @@ package dhcp
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 	"slices"
 )
@@ -190,7 +191,7 @@ func (s *scanner) takeMessage(text []byte) bool {
 	}
 	iface := text[:n]
 	r.iface = r.span(text, n)
-	if text, ok := s.takeClient(r, text[n+2:]); !ok || !r.takeName(text) {
+	if text, ok := s.takeClient(r, text[n+2:]); !ok || !s.takeName(r, text) {
 		return false
 	}
 	r.is = saysMessage
@@ -223,13 +224,14 @@ func (s *scanner) takeClient(r *record, text []byte) ([]byte, bool) {
 
 // takeName reads what stands behind the MAC of a message: nothing, or the
 // name of a client that got its lease.
-func (r *record) takeName(text []byte) bool {
+func (s *scanner) takeName(r *record, text []byte) bool {
 	if len(text) > 0 && text[0] != ' ' {
 		return false
 	}
 	name := bytes.TrimSpace(text)
 	if len(name) > 0 {
 		r.name = r.span(text[cap(text)-cap(name):], len(name))
+		r.nameHash = maphash.Bytes(s.seed, name) | 1
 	}
 	return len(name) == 0 || r.kind == Ack // else it says why the client is not served
 }

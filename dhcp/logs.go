@@ -3,6 +3,7 @@ package dhcp
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/stackmend/stackmend/internal/logtail"
 )
@@ -66,6 +67,7 @@ type logReader struct {
 	*recorder
 	format  Format
 	look    []string // words that lines are looked for by
+	seed    maphash.Seed
 	clock   logtail.Clock
 	stamped [15]byte // the last stamp of RFC 3164, and what it means
 	stamp   logtail.Stamp
@@ -93,7 +95,7 @@ func newLogReader(name string, f Format, o ReadOptions) *logReader {
 	if f == Auto {
 		at = "" // the first program that is met says it
 	}
-	return &logReader{recorder: newRecorder(name, at, o), format: f, look: f.words(), clock: logtail.Clock{Now: o.Now, Zone: o.Zone}, ifaces: map[string]MAC{}}
+	return &logReader{recorder: newRecorder(name, at, o), format: f, look: f.words(), seed: maphash.MakeSeed(), clock: logtail.Clock{Now: o.Now, Zone: o.Zone}, ifaces: map[string]MAC{}}
 }
 
 // line reads one line. What was cut is not read: it could name another client

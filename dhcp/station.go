@@ -18,11 +18,13 @@ type station struct {
 	lease    times
 	addr     IPv4
 	server   IPv4
-	given    int64 // when the lease was
-	left     int64
+	given    int64     // when the lease was
+	nameHash uint64    // of the first of its names, as a log had it; 0: not known
 	firstWho [2]uint32 // the first of its names and of its client identifiers, in recorder.texts
-	name     [63]byte  // the first of its names, where it is that short, as those of DNS are
-	nameLen  uint8     // 0: none, or in recorder.texts
+
+	left    int64    // here the second line begins
+	name    [55]byte // the first of its names, where it is that short
+	nameLen uint8    // 0: none, or in recorder.texts
 }
 
 // What station.firstWho has.
