@@ -23,9 +23,8 @@ lint:
 build:
 	for os in linux darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) build ./... || exit 1; done
 
-# Packages wait for their services more than they compute.
 unit:
-	$(GO) test -race -p $$(( $$(nproc) + 1 )) -timeout 40m ./...
+	$(GO) test -race -timeout 40m ./...
 
 fuzz:
 	./.ci/fuzz $(FUZZTIME)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -77,7 +78,7 @@ func TestCapture(t *testing.T) {
 	if len(log) > 64<<10 || !strings.HasSuffix(string(log), "last line\n") || !strings.HasPrefix(string(log), "2026-") {
 		t.Errorf("the log: %d bytes, %.60q", len(log), log)
 	}
-	t.Run("replayed", func(t *testing.T) { replayed(t, path, w) })
+	t.Run("replayed", func(t *testing.T) { replayed(t, path, root, w) })
 }
 
 // holdsNo looks for a word in all files.
@@ -95,29 +96,39 @@ func holdsNo(t *testing.T, dir, word string) {
 	}))
 }
 
-// Every check finds in the recording what it finds on the host.
-func replayed(t *testing.T, path string, w tree.Tree) {
+// Every check finds in the recording what it finds on the host, of which other
+// tests may start and end a libvirt meanwhile: then it is recorded once more.
+func replayed(t *testing.T, path, root string, w tree.Tree) {
 	bin := t.TempDir()
 	for name, live := range map[string][]string{
 		"mtu":        {"-netns", "all"},
 		"bpdu":       {},
 		"imagecache": {"-instances", w.Instances()},
 		"consolelog": {"-instances", w.Instances()},
-		"ceph-check": nil,
+		"ceph-check": {"-only-host"},
 	} {
 		cmd := exec.Command("go", "build", "-o", bin, "../"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
+		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
-		got := result(t, filepath.Join(bin, name), "-json", "-replay", path)
-		if live == nil {
-			live = []string{"-only-host"}
+		differ := ""
+		for try := range 5 {
+			if try > 0 {
+				path = filepath.Join(t.TempDir(), "host.tar.gz")
+				if status, text := captures(t, "-o", path, "-root", root, "-instances", w.Instances()); status != 0 {
+					t.Fatalf("%d\n%s", status, text)
+				}
+			}
+			got := result(t, filepath.Join(bin, name), "-json", "-replay", path)
+			want := result(t, filepath.Join(bin, name), append([]string{"-json"}, live...)...)
+			if differ = ""; got.Status == want.Status && codes(got) == codes(want) && len(got.Outcomes) == 0 {
+				break
+			}
+			differ = fmt.Sprintf("%v %s, on the host %v %s", got.Status, codes(got), want.Status, codes(want))
 		}
-		want := result(t, filepath.Join(bin, name), append([]string{"-json"}, live...)...)
-		if got.Status != want.Status || codes(got) != codes(want) || len(got.Outcomes) > 0 {
-			t.Errorf("%s: %v %s, on the host %v %s", name, got.Status, codes(got), want.Status, codes(want))
+		if differ != "" {
+			t.Errorf("%s: %s", name, differ)
 		}
 	}
 }
