@@ -49,16 +49,16 @@ func bootConflicts(t *testing.T, w *world) {
 	run(t, nodes, "UPDATE cinder.quota_classes SET hard_limit=-1")
 
 	well, lost := w.Try(t, openstack.Boot{Name: "before", Host: "c01", Volume: true}) // makes the row
-	end := disturb(t, nodes, w.Project())
 	for n := 0; len(lost) == 0 && n < 5; n++ {
+		end := disturb(t, nodes, w.Project(), 10*time.Millisecond>>(2*n))
 		var batch []openstack.Boot
 		for i := range 6 {
 			batch = append(batch, openstack.Boot{Name: fmt.Sprintf("batch%d-%d", n, i), Host: "c01", Volume: true})
 		}
 		more, gone := w.Try(t, batch...)
 		well, lost = append(well, more...), append(lost, gone...)
+		end()
 	}
-	end()
 	t.Logf("%d run, %d are lost", len(well), len(lost))
 	for _, id := range append(well, lost...) {
 		w.Delete(t, id)
@@ -151,8 +151,9 @@ func run(t *testing.T, nodes *galera.Cluster, query string) {
 }
 
 // disturb writes the project's row of the quota on the first node, again and
-// again, until it is told to end.
-func disturb(t *testing.T, nodes *galera.Cluster, project string) (end func()) {
+// again, until it is told to end. What is fast enough comes through between two
+// writes.
+func disturb(t *testing.T, nodes *galera.Cluster, project string, pause time.Duration) (end func()) {
 	t.Helper()
 	db, err := nodes.Nodes[0].Open("cinder")
 	if err != nil {
@@ -165,7 +166,7 @@ func disturb(t *testing.T, nodes *galera.Cluster, project string) (end func()) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(10 * time.Millisecond):
+			case <-time.After(pause):
 				// What it loses itself does not matter: it comes again.
 				_, _ = db.Exec("UPDATE quota_usages SET until_refresh=? WHERE project_id=?", 1000+n%1000, project)
 			}
