@@ -5,7 +5,7 @@ import "math/rand/v2"
 // A table finds what is kept of each MAC: tables of the language's own spend
 // most of the time of reading on hashing six bytes.
 type table struct {
-	slots []slot // a power of two, at most half of them used
+	slots []slot // a power of two, at most three quarters of them used
 	n     int
 	salt  uint64 // so that nobody can choose MACs which collide
 }
